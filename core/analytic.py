@@ -1,0 +1,100 @@
+r"""Exact denoisers of laws whose every marginal is known: what all tests and training-free benchmarks stand on.
+
+    Gaussian  N(m, S):             E[x_0|x] = m + alpha S V^-1 (x - alpha m),  V = alpha^2 S + sigma^2 I
+    mixture   sum_k w_k N(m_k, S_k): the same of each component, averaged with its responsibility for x
+
+Covariances are diagonalised once, so a call costs two rotations a component. A component of zero covariance is an atom: a mixture of
+atoms is any finite discrete law, and its posterior is Bayes' rule.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from unnoise.core.batch import Batch
+from unnoise.core.denoiser import Denoiser
+from unnoise.core.posterior import Mean
+from unnoise.core.random import Generator, normal, uniform
+from unnoise.core.schedule import Level, Scalar
+
+__all__ = ["Mixture"]
+
+
+class Mixture(Denoiser[Mean]):
+    """The exact posterior mean, density and score of a Gaussian mixture under white Gaussian noise.
+
+    Args:
+        weights: (K,), positive; normalised here.
+        means: (K, d).
+        covariances: (K, d, d), positive semi-definite; zero for an atom.
+
+    Raises:
+        ValueError: if the shapes don't fit, or a covariance has a negative eigenvalue.
+    """
+
+    def __init__(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
+        super().__init__()
+        k, d = means.shape
+        if weights.shape != (k,) or covariances.shape != (k, d, d):
+            raise ValueError(
+                f"Mixture: weights {tuple(weights.shape)}, means {tuple(means.shape)}, covariances {tuple(covariances.shape)} "
+                "don't fit; give (K,), (K, d), (K, d, d)"
+            )
+        lam, axes = torch.linalg.eigh(covariances.double())
+        if (lam < -1e-9 * lam.abs().max().clamp(min=1e-30)).any():
+            raise ValueError(f"Mixture: a covariance has the negative eigenvalue {lam.min().item():.3g}")
+        self.log_weights: Tensor
+        self.means: Tensor
+        self.lam: Tensor
+        self.axes: Tensor
+        self.register_buffer("log_weights", (weights / weights.sum()).double().log())
+        self.register_buffer("means", means.double())
+        self.register_buffer("lam", lam.clamp(min=0))
+        self.register_buffer("axes", axes)
+
+    @staticmethod
+    def gaussian(mean: Tensor, covariance: Tensor) -> Mixture:
+        """N(mean (d,), covariance (d, d))."""
+        return Mixture(torch.ones(1), mean[None], covariance[None])
+
+    @staticmethod
+    def atoms(weights: Tensor, points: Tensor) -> Mixture:
+        """The discrete law of points (K, d)."""
+        return Mixture(weights, points, torch.zeros(len(points), points.shape[1], points.shape[1]))
+
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Mean:
+        x = x_t.reshape(len(x_t), -1).double()
+        alpha, variance, y, log_r = self._components(x, level)
+        posterior = self.means + torch.einsum("kij,bkj->bki", self.axes, alpha * self.lam / variance * y)
+        mean = torch.einsum("bk,bki->bi", torch.softmax(log_r, 1), posterior)
+        return Mean(mean.reshape(x_t.shape).to(x_t.dtype))
+
+    def log_prob(self, x_t: Tensor, level: Level | None = None) -> Tensor:
+        """log density of x_t at a level, or of the data themselves, (B,) in float64."""
+        x = x_t.reshape(len(x_t), -1).double()
+        *_, log_r = self._components(x, level or Level(0.0, 1.0, 0.0, math.inf))
+        return torch.logsumexp(log_r, 1)
+
+    def score(self, x_t: Tensor, level: Level) -> Tensor:
+        """grad log p(x_t), shaped as x_t, by Tweedie's formula."""
+        mean = self(x_t, level, Batch(x_t)).mean
+        return (level.alpha * mean - x_t) / level.sigma**2
+
+    def sample(self, n: int, generator: Generator = None) -> Tensor:
+        """Draws (n, d) in float64."""
+        u = uniform((n,), self.means, generator)
+        k = torch.bucketize(u, self.log_weights.exp().cumsum(0)[:-1], right=True)
+        z = normal(self.means.new_zeros(n, self.means.shape[1]), generator)
+        return self.means[k] + torch.einsum("bij,bj->bi", self.axes[k], self.lam[k].sqrt() * z)
+
+    def _components(self, x: Tensor, level: Level) -> tuple[Scalar, Tensor, Tensor, Tensor]:
+        """alpha, variances along the axes (.., K, d), rotated residuals (B, K, d), log joint density (B, K)."""
+        alpha, sigma = (v.reshape(-1, 1, 1).double() if isinstance(v, Tensor) else v for v in (level.alpha, level.sigma))
+        variance = alpha**2 * self.lam + sigma**2
+        y = torch.einsum("kji,bkj->bki", self.axes, x[:, None, :] - alpha * self.means)
+        log_normal = -0.5 * (y.square() / variance + variance.log() + math.log(2 * math.pi)).sum(-1)
+        return alpha, variance, y, self.log_weights + log_normal
+

@@ -1,0 +1,196 @@
+r"""Denoisers: a network's output read as a belief about x_0.
+
+A network F sees a scaled state and the log-SNR, never t and never the schedule, and is read through three coefficients
+(Karras et al. 2022, eq. 7):
+
+    E[x_0 | x_t] = c_skip x_t + c_out F(c_in x_t, log-SNR)
+
+What a network is asked for (data, noise, velocity, score) is a choice of these three numbers and nothing else. All of them are written in
+the state's own units, so a change of gauge rescales input and output together: with the gauge-free coordinate
+z = x_t / sqrt(alpha^2 + sigma^2), a network sees the same z at the same log-SNR whatever the schedule, and a schedule can be swapped
+after training. Guidance is a Denoiser that wraps a Denoiser.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from unnoise.core.batch import Batch
+from unnoise.core.posterior import Categories, Mean, Posterior
+from unnoise.core.schedule import Level, Scalar
+
+__all__ = ["Denoiser", "Eps", "Given", "Guided", "Karras", "LevelDenoiser", "MeanDenoiser", "Parameterisation", "Score", "Velocity", "X0"]
+
+Q = TypeVar("Q", covariant=True)
+Network = Callable[[Tensor, Tensor, Batch], Tensor]  # F(c_in x_t, log_snr (B,), batch)
+
+
+class Denoiser(nn.Module, ABC, Generic[Q]):
+    """A map from a noisy state at a level to a belief about x_0."""
+
+    @abstractmethod
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Q:
+        """The belief about x_0 given x_t, and given what the batch says besides."""
+
+    def __call__(self, x_t: Tensor, level: Level, batch: Batch) -> Q:
+        belief: Q = super().__call__(x_t, level, batch)
+        return belief
+
+
+class Parameterisation(ABC):
+    """What the network is asked for."""
+
+    @abstractmethod
+    def coefficients(self, level: Level) -> tuple[Scalar, Scalar, Scalar]:
+        """(c_in, c_skip, c_out), each broadcasting against the state."""
+
+
+class X0(Parameterisation):
+    """F = x_0."""
+
+    def coefficients(self, level: Level) -> tuple[Scalar, Scalar, Scalar]:
+        return 1 / _norm(level), 0.0, 1.0
+
+
+class Eps(Parameterisation):
+    """F = eps: x_0 = (x_t - sigma F) / alpha (Ho et al. 2020)."""
+
+    def coefficients(self, level: Level) -> tuple[Scalar, Scalar, Scalar]:
+        return 1 / _norm(level), 1 / level.alpha, -level.sigma / level.alpha
+
+
+class Velocity(Parameterisation):
+    """F = (alpha eps - sigma x_0) / sqrt(alpha^2 + sigma^2), "v" (Salimans & Ho 2022) in any gauge."""
+
+    def coefficients(self, level: Level) -> tuple[Scalar, Scalar, Scalar]:
+        norm = _norm(level)
+        return 1 / norm, level.alpha / norm**2, -level.sigma / norm
+
+
+class Score(Parameterisation):
+    """F = gradient of log p(z) of the gauge-free state z = x_t / sqrt(alpha^2 + sigma^2) (Song et al. 2021)."""
+
+    def coefficients(self, level: Level) -> tuple[Scalar, Scalar, Scalar]:
+        norm = _norm(level)
+        return 1 / norm, 1 / level.alpha, level.sigma**2 / (level.alpha * norm)
+
+
+@dataclass(frozen=True)
+class Karras(Parameterisation):
+    """EDM's preconditioning for data of standard deviation `data_std` (Karras et al. 2022, table 1): unit-variance input and target."""
+
+    data_std: float = 0.5
+
+    def coefficients(self, level: Level) -> tuple[Scalar, Scalar, Scalar]:
+        variance = level.alpha**2 * self.data_std**2 + level.sigma**2
+        root = variance**0.5
+        return 1 / root, level.alpha * self.data_std**2 / variance, level.sigma * self.data_std / root
+
+
+class MeanDenoiser(Denoiser[Mean]):
+    """E[x_0 | x_t] = c_skip x_t + c_out F(c_in x_t, log-SNR)."""
+
+    def __init__(self, network: Network, parameterisation: Parameterisation) -> None:
+        super().__init__()
+        self.network = network
+        self.parameterisation = parameterisation
+
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Mean:
+        c_in, c_skip, c_out = self.parameterisation.coefficients(level)
+        out = self.network(c_in * x_t, level.condition(x_t), batch)
+        return Mean(_combine(c_skip, x_t, c_out, out))
+
+
+class LevelDenoiser(Denoiser[Categories]):
+    r"""Bayes' rule for quantised data: $p(x_i = v_k | x_t) \propto e^{F_k} N(x_{t,i}; \alpha v_k, \sigma^2)$.
+
+    The network gives the odds of each level `values` (K,) from everything but the entry's own noise; the entry's own reading enters
+    exactly. So the network never has to resolve the grid, at any noise level. F is (B, ..., K) for a state (B, ...). For white noise.
+    """
+
+    def __init__(self, network: Network, values: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.values: Tensor
+        self.register_buffer("values", values)
+
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Categories:
+        odds = self.network(x_t / _norm(level), level.condition(x_t), batch)
+        snr = level.alpha / level.sigma
+        pull = snr * (snr if isinstance(snr, float) else snr)
+        y = (x_t / level.alpha)[..., None]
+        evidence = _last(pull) * self.values * (y - 0.5 * self.values)  # -(y - v)^2 snr / 2 without the part common to all levels
+        return Categories(odds + evidence, self.values)
+
+
+class Guided(Denoiser[Mean]):
+    r"""Classifier-free guidance: $\hat x = \hat x_\emptyset + w (\hat x_c - \hat x_\emptyset)$ (Ho & Salimans 2022).
+
+    w = 0 ignores the condition, 1 is the plain conditional model, above 1 sharpens it. Both beliefs come from one call on a doubled
+    batch. The noise estimate is affine in the mean, so guiding one guides the other.
+    """
+
+    def __init__(self, denoiser: Denoiser[Posterior], scale: float) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.scale = scale
+
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Mean:
+        n = len(x_t)
+        double = _cat(batch, batch.without_condition())
+        mean = self.denoiser(torch.cat([x_t, x_t]), _doubled(level), double).mean
+        return Mean(torch.lerp(mean[n:], mean[:n], self.scale))
+
+
+class Given(Denoiser[Mean]):
+    """Inpainting: the belief about an observed entry is its value, whatever the network thinks.
+
+    With the noise estimate read off the same belief, every sampler then carries observed entries along their own noisy path and ends
+    on them exactly.
+    """
+
+    def __init__(self, denoiser: Denoiser[Posterior]) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Mean:
+        mean = self.denoiser(x_t, level, batch).mean
+        return Mean(mean if batch.observed is None else torch.where(batch.observed, batch.x, mean))
+
+
+def _norm(level: Level) -> Scalar:
+    root: Scalar = (level.alpha**2 + level.sigma**2) ** 0.5
+    return root
+
+
+def _combine(a: Scalar, x: Tensor, b: Scalar, y: Tensor) -> Tensor:
+    """a x + b y in the fewest passes."""
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return a * x + b * y
+    return b * y if a == 0 else torch.add(a * x, y, alpha=b)
+
+
+def _last(scalar: Scalar) -> Scalar:
+    return scalar[..., None] if isinstance(scalar, Tensor) else scalar
+
+
+def _cat(a: Batch, b: Batch) -> Batch:
+    fields = {
+        "x": torch.cat([a.x, b.x]),
+        "mask": None if a.mask is None else torch.cat([a.mask, a.mask]),
+        "observed": None if a.observed is None else torch.cat([a.observed, a.observed]),
+        "coords": None if a.coords is None else torch.cat([a.coords, a.coords]),
+    }
+    return Batch(**fields, cond={k: torch.cat([v, b.cond[k]]) for k, v in a.cond.items()})  # type: ignore[arg-type]
+
+
+def _doubled(level: Level) -> Level:
+    if not isinstance(level.t, Tensor) or len(level.t) == 1:
+        return level
+    return Level(*(torch.cat([v, v]) if isinstance(v, Tensor) else v for v in (level.t, level.alpha, level.sigma, level.log_snr)))

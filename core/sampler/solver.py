@@ -1,0 +1,253 @@
+r"""Solvers: one step of the reverse process from one noise level to the next.
+
+All of them see the network only through the mean $\hat x_0$ and are linear in what they have seen, so a step is a handful of numbers that depend
+on the grid alone. `plan` computes them for the whole grid, once, in float64; `step` is a few tensor operations. With
+$\rho = \sigma/\alpha$, $y = x/\alpha$, and $\hat\epsilon = (x - \alpha\hat x_0)/\sigma$ the flow is $dy/d\rho = \hat\epsilon$, and in any schedule's own time
+
+    dx/dt = alpha' x0_hat + sigma' eps_hat = (sigma'/sigma) x + (alpha' - sigma' alpha/sigma) x0_hat.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unnoise.core.process.gaussian import reverse_coefficients
+from unnoise.core.schedule import Level, Schedule
+
+__all__ = ["AdamsBashforth", "AnyNoise", "DPMSolver", "Heun", "Solver"]
+
+C = TypeVar("C")
+Mean = Callable[[Tensor, Level], Tensor]  # x_0's expectation given a state at a level
+Draw = Callable[[], Tensor]  # fresh noise z ~ N(0, C)
+
+
+class Solver(ABC, Generic[C]):
+    """A rule for one step; C is what it needs to know of the step.
+
+    `memory` is the solver's own list for one trajectory, empty at the start: what a multistep rule remembers.
+    """
+
+    @property
+    @abstractmethod
+    def evaluations(self) -> int:
+        """Network evaluations a step."""
+
+    @abstractmethod
+    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[C]:
+        """The coefficients of the steps levels[k] -> levels[k + 1]."""
+
+    @abstractmethod
+    def step(self, x: Tensor, mean: Mean, plan: C, memory: list[Tensor], draw: Draw) -> Tensor:
+        """One step."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """x_s = a x_t + b x0_hat(x_t) + c z, with b applied to a sum over the latest beliefs for multistep rules."""
+
+    level: Level
+    a: float
+    b: tuple[float, ...]
+    c: float = 0.0
+
+
+@dataclass(frozen=True)
+class AnyNoise(Solver[Linear]):
+    r"""The exact-in-noise step of the reverse family with noise level $\ell \ge 0$: 0 is DDIM, 1 the ancestral DDPM step.
+
+    $x_s = \alpha_s \hat x_0 + \sigma_s [r^{\ell^2}\hat\epsilon + \sqrt{1 - r^{2\ell^2}} z]$, first order.
+
+    Raises:
+        ValueError: if the noise level is negative.
+    """
+
+    noise_level: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.noise_level >= 0:
+            raise ValueError(f"AnyNoise: noise_level must be >= 0 (0 = DDIM, 1 = ancestral), got {self.noise_level}")
+
+    @property
+    def evaluations(self) -> int:
+        return 1
+
+    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Linear]:
+        steps = []
+        for level, to in zip(levels, levels[1:], strict=False):
+            a, b, c = reverse_coefficients(level, to, self.noise_level)
+            steps.append(Linear(level, float(a), (float(b),), float(c)))
+        return steps
+
+    def step(self, x: Tensor, mean: Mean, plan: Linear, memory: list[Tensor], draw: Draw) -> Tensor:
+        x = torch.add(plan.a * x, mean(x, plan.level), alpha=plan.b[0])
+        return x if plan.c == 0 else x.add_(draw(), alpha=plan.c)
+
+
+@dataclass(frozen=True)
+class DPMSolver(Solver[Linear]):
+    r"""DPM-Solver++ multistep (Lu et al. 2022): $\hat x_0$ extrapolated in half log-SNR $l = \log\alpha/\sigma$, the rest integrated exactly.
+
+    $x_s = (\sigma_s/\sigma_t) x_t + \sigma_s \int e^l \hat x_0(l) dl$. Order 2 takes $\hat x_0$ at the middle of the step, as published (2M); order 3 integrates
+    the parabola exactly.
+    The first steps of a trajectory use the orders that its memory allows.
+    """
+
+    order: int = 2
+
+    def __post_init__(self) -> None:
+        if self.order not in (1, 2, 3):
+            raise ValueError(f"DPMSolver: order must be 1, 2 or 3, got {self.order}")
+
+    @property
+    def evaluations(self) -> int:
+        return 1
+
+    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Linear]:
+        half = [0.5 * float(level.log_snr) for level in levels]
+        steps = []
+        for k in range(len(levels) - 1):
+            level, to = levels[k], levels[k + 1]
+            nodes = np.array(half[max(0, k + 1 - self.order) : k + 1][::-1])
+            weights = _midpoint_weights(nodes, half[k + 1]) if len(nodes) == 2 else _exponential_weights(nodes, half[k + 1])
+            a = float(to.sigma) / float(level.sigma)
+            steps.append(Linear(level, a, tuple(float(to.sigma) * math.exp(half[k]) * w for w in weights)))
+        return steps
+
+    def step(self, x: Tensor, mean: Mean, plan: Linear, memory: list[Tensor], draw: Draw) -> Tensor:
+        _remember(memory, mean(x, plan.level), len(plan.b), self.order)
+        return _weighted(plan.a, x, plan.b, memory)
+
+
+@dataclass(frozen=True)
+class Slope:
+    """dx/dt = p x + q x0_hat at a level, and the weights of the latest slopes in the step's increment."""
+
+    level: Level
+    p: float
+    q: float
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class AdamsBashforth(Solver[Slope]):
+    """Variable-step Adams–Bashforth in the time of the schedule that is walked; order 1 is Euler.
+
+    On `Cosine`, time is the angle of x = cos x_0 + sin eps, the flow of matching Gaussian data is a rotation, and this is the
+    exponential multistep rule that needs the fewest evaluations; on `Rectified` it extrapolates the straight velocity.
+    """
+
+    order: int = 2
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.order <= 4:
+            raise ValueError(f"AdamsBashforth: order must be 1 to 4, got {self.order}")
+
+    @property
+    def evaluations(self) -> int:
+        return 1
+
+    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Slope]:
+        t = [float(level.t) for level in levels]
+        slopes = _slopes(schedule, levels)
+        steps = []
+        for k in range(len(levels) - 1):
+            nodes = np.array(t[max(0, k + 1 - self.order) : k + 1][::-1])
+            steps.append(Slope(levels[k], *slopes[k], tuple(_lagrange_integrals(nodes, t[k], t[k + 1]))))
+        return steps
+
+    def step(self, x: Tensor, mean: Mean, plan: Slope, memory: list[Tensor], draw: Draw) -> Tensor:
+        slope = torch.add(plan.p * x, mean(x, plan.level), alpha=plan.q)
+        _remember(memory, slope, len(plan.weights), self.order)
+        return _weighted(1.0, x, plan.weights, memory)
+
+
+@dataclass(frozen=True)
+class HeunStep:
+    """Two slopes and the time between them."""
+
+    start: Slope
+    end: Slope
+    h: float
+
+
+@dataclass(frozen=True)
+class Heun(Solver[HeunStep]):
+    """Heun's second-order rule in the time of the schedule that is walked (Karras et al. 2022, algorithm 1, on `EDM`)."""
+
+    @property
+    def evaluations(self) -> int:
+        return 2
+
+    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[HeunStep]:
+        ends = [Slope(level, p, q, ()) for level, (p, q) in zip(levels, _slopes(schedule, levels), strict=True)]
+        return [HeunStep(a, b, float(b.level.t) - float(a.level.t)) for a, b in zip(ends, ends[1:], strict=False)]
+
+    def step(self, x: Tensor, mean: Mean, plan: HeunStep, memory: list[Tensor], draw: Draw) -> Tensor:
+        first = torch.add(plan.start.p * x, mean(x, plan.start.level), alpha=plan.start.q)
+        guess = torch.add(x, first, alpha=plan.h)
+        second = torch.add(plan.end.p * guess, mean(guess, plan.end.level), alpha=plan.end.q)
+        return x + (0.5 * plan.h) * (first + second)
+
+
+def _slopes(schedule: Schedule, levels: Sequence[Level]) -> list[tuple[float, float]]:
+    """(p, q) of dx/dt = p x + q x0_hat at every level."""
+    t = torch.tensor([float(level.t) for level in levels], dtype=torch.float64)
+    d_alpha, d_sigma, _ = (d.tolist() for d in schedule.slope(t))
+    return [
+        (ds / float(level.sigma), da - ds * float(level.alpha) / float(level.sigma))
+        for level, da, ds in zip(levels, d_alpha, d_sigma, strict=True)
+    ]
+
+
+def _lagrange_integrals(nodes: np.ndarray, start: float, end: float) -> list[float]:
+    """int_start^end of the Lagrange polynomials on `nodes`: the weights of Adams–Bashforth."""
+    weights = []
+    for j in range(len(nodes)):
+        others = np.delete(nodes, j) - start
+        polynomial = np.poly1d(others, r=True) / np.prod(nodes[j] - np.delete(nodes, j))
+        weights.append(float(np.polyval(polynomial.integ(), end - start)))
+    return weights
+
+
+def _exponential_weights(nodes: np.ndarray, end: float) -> list[float]:
+    """int_nodes[0]^end e^(l - nodes[0]) L_j(l) dl of the Lagrange polynomials on `nodes`.
+
+    By a 12-point Gauss–Legendre rule: exact to rounding for h < 3, and free of the cancellation that closed forms have at small h.
+    """
+    h = end - nodes[0]
+    u, w = np.polynomial.legendre.leggauss(12)
+    u, w = 0.5 * h * (u + 1), 0.5 * h * w
+    weights = []
+    for j in range(len(nodes)):
+        others = np.delete(nodes, j)
+        lagrange = np.prod([(nodes[0] + u - o) / (nodes[j] - o) for o in others], axis=0) if len(others) else np.ones_like(u)
+        weights.append(float(np.sum(w * np.exp(u) * lagrange)))
+    return weights
+
+
+def _midpoint_weights(nodes: np.ndarray, end: float) -> list[float]:
+    """2M's rule: the whole of int e^(l - nodes[0]) dl on the line through two nodes, taken at the middle of the step."""
+    h, last = end - nodes[0], nodes[0] - nodes[1]
+    whole = math.expm1(h)
+    return [whole * (1 + 0.5 * h / last), -whole * 0.5 * h / last]
+
+
+def _remember(memory: list[Tensor], value: Tensor, needed: int, order: int) -> None:
+    memory.insert(0, value)
+    del memory[max(needed, order) :]
+
+
+def _weighted(a: float, x: Tensor, weights: Sequence[float], memory: Sequence[Tensor]) -> Tensor:
+    """a x + sum_j weights_j memory_j in place of one fresh tensor."""
+    out = torch.add(x, memory[0], alpha=weights[0]) if a == 1.0 else torch.add(a * x, memory[0], alpha=weights[0])
+    for w, value in zip(weights[1:], memory[1:], strict=False):
+        out.add_(value, alpha=w)
+    return out
