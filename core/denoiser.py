@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from unnoise.core.batch import Batch
-from unnoise.core.posterior import Categories, Mean, Posterior
+from unnoise.core.posterior import Levels, Mean, Posterior
 from unnoise.core.schedule import Level, Scalar
 
 __all__ = ["Denoiser", "Eps", "Given", "Guided", "Karras", "LevelDenoiser", "MeanDenoiser", "Parameterisation", "Score", "Velocity", "X0"]
@@ -107,26 +107,34 @@ class MeanDenoiser(Denoiser[Mean]):
         return Mean(_combine(c_skip, x_t, c_out, out))
 
 
-class LevelDenoiser(Denoiser[Categories]):
-    r"""Bayes' rule for quantised data: $p(x_i = v_k | x_t) \propto e^{F_k} N(x_{t,i}; \alpha v_k, \sigma^2)$.
+class LevelDenoiser(Denoiser[Levels]):
+    r"""Bayes' rule for quantised data: $p(x_i = v_k | x_t) \propto e^{F_{ik}} N(x_{t,i}; \alpha v_k, \sigma^2)$.
 
-    The network gives the odds of each level `values` (K,) from everything but the entry's own noise; the entry's own reading enters
-    exactly. So the network never has to resolve the grid, at any noise level. F is (B, ..., K) for a state (B, ...). For white noise.
+    The network gives the odds of each level from the rest of the state; the entry's own reading enters exactly. So the network never has to
+    resolve the grid, at any noise level. It returns features (B, ..., E) of a state (B, ...); the odds are linear in them. For white noise.
+
+    Args:
+        network: F(x / sqrt(alpha^2 + sigma^2), log_snr (B,), batch) -> features (B, ..., E).
+        features: E.
+        values: the levels (K,).
+        odds: log frequencies of the levels (K,), where training starts; None: all equal.
     """
 
-    def __init__(self, network: Network, values: Tensor) -> None:
+    def __init__(self, network: Network, features: int, values: Tensor, odds: Tensor | None = None) -> None:
         super().__init__()
         self.network = network
         self.values: Tensor
-        self.register_buffer("values", values)
+        self.register_buffer("values", values.clone())
+        self.weight = nn.Parameter(torch.zeros(len(values), features))
+        self.bias = nn.Parameter(torch.zeros(len(values)) if odds is None else odds.to(values.dtype).clone())
 
-    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Categories:
-        odds = self.network(x_t / _norm(level), level.condition(x_t), batch)
-        snr = level.alpha / level.sigma
-        pull = snr * (snr if isinstance(snr, float) else snr)
-        y = (x_t / level.alpha)[..., None]
-        evidence = _last(pull) * self.values * (y - 0.5 * self.values)  # -(y - v)^2 snr / 2 without the part common to all levels
-        return Categories(odds + evidence, self.values)
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Levels:
+        h = self.network(x_t / _norm(level), level.condition(x_t), batch).to(x_t.dtype)
+        # log N(x_t; alpha v, sigma^2) = snr (y v - v^2 / 2) + terms without v, with y = x_t / alpha: two more features
+        snr = torch.as_tensor((level.alpha / level.sigma) ** 2, dtype=x_t.dtype, device=x_t.device).expand_as(x_t)
+        query = torch.cat([h, torch.ones_like(h[..., :1]), (snr * x_t / level.alpha)[..., None], snr[..., None]], -1)
+        key = torch.cat([self.weight, self.bias[:, None], self.values[:, None], -0.5 * self.values[:, None].square()], 1)
+        return Levels(query, key, self.values)
 
 
 class Guided(Denoiser[Mean]):
@@ -174,10 +182,6 @@ def _combine(a: Scalar, x: Tensor, b: Scalar, y: Tensor) -> Tensor:
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         return a * x + b * y
     return b * y if a == 0 else torch.add(a * x, y, alpha=b)
-
-
-def _last(scalar: Scalar) -> Scalar:
-    return scalar[..., None] if isinstance(scalar, Tensor) else scalar
 
 
 def _cat(a: Batch, b: Batch) -> Batch:

@@ -1,8 +1,7 @@
 """What a denoiser says about x_0 given x_t: a belief, not a bare tensor.
 
     Mean        its expectation E[x_0 | x_t]: all that a Gaussian process needs (score, noise and velocity are linear in it)
-    Categories  probabilities over an alphabet for every entry; with real `values` it has a mean too, so quantised data can be
-                denoised by a network that knows its levels, and decoded exactly
+    Levels      probabilities of each level of quantised data for every entry: it has a mean, and decodes exactly
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad, scaled_dot_product_attention
 
-__all__ = ["Categories", "Mean", "Posterior"]
+__all__ = ["Levels", "Mean", "Posterior"]
 
 
 class Posterior(Protocol):
@@ -33,13 +33,28 @@ class Mean:
 
 
 @dataclass(frozen=True, eq=False)
-class Categories:
-    """Independent probabilities softmax(logits) over real `values`: logits (B, ..., K), values (K,)."""
+class Levels:
+    """Independent probabilities softmax(query key') of the levels `values`: query (B, ..., E), key (K, E), values (K,).
 
-    logits: Tensor
+    The mean is an attention of entries onto levels, so a fused kernel computes it without ever holding B x ... x K numbers; it
+    runs in the query's own precision, whatever autocast says, since the evidence in the query needs it.
+    """
+
+    query: Tensor
+    key: Tensor
     values: Tensor
+
+    @property
+    def logits(self) -> Tensor:
+        """(B, ..., K)."""
+        return self.query @ self.key.T
 
     @cached_property
     def mean(self) -> Tensor:
         """sum_k p_k values_k, shaped as the state."""
-        return torch.softmax(self.logits, -1) @ self.values
+        width = self.query.shape[-1]
+        q = self.query.reshape(1, 1, -1, width)
+        v = pad(self.values[:, None].to(q.dtype), (0, width - 1))
+        with torch.autocast(q.device.type, enabled=False):
+            out = scaled_dot_product_attention(q, self.key[None, None], v[None, None], scale=1.0)
+        return out[..., 0].reshape(self.query.shape[:-1])

@@ -128,9 +128,10 @@ class Schedule(nn.Module, ABC):
             t = t.clone().requires_grad_() if not t.requires_grad else t
             log_snr = self.log_snr(t)
             alpha, sigma = self.gauge(log_snr)
-            grads = [torch.autograd.grad(y.sum(), t, retain_graph=True, allow_unused=True)[0] for y in (alpha, sigma, log_snr)]
-        # a constant alpha (exploding gauge) has no graph to t
-        d_alpha, d_sigma, d_log_snr = (torch.zeros_like(t) if g is None else g for g in grads)
+            d_alpha, d_sigma, d_log_snr = (
+                torch.autograd.grad(y.sum(), t, retain_graph=True)[0] if y.requires_grad else torch.zeros_like(t)  # exploding: alpha = 1
+                for y in (alpha, sigma, log_snr)
+            )
         return d_alpha.detach(), d_sigma.detach(), d_log_snr.detach()
 
     @cached_property

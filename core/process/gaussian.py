@@ -16,7 +16,7 @@ from torch import Tensor
 from unnoise.core.batch import Batch
 from unnoise.core.distribution import Distribution, Lattice, Normal
 from unnoise.core.noise import Noise, White
-from unnoise.core.posterior import Categories, Posterior
+from unnoise.core.posterior import Levels, Posterior
 from unnoise.core.process.base import Process
 from unnoise.core.schedule import Level, Scalar, Schedule
 
@@ -52,7 +52,7 @@ class Gaussian(Process[Posterior]):
 
     def decode(self, x_t: Tensor, level: Level, posterior: Posterior, batch: Batch) -> Distribution:
         """N(mean, (sigma/alpha)^2 C), right to first order in sigma; a belief over levels decodes as itself."""
-        if isinstance(posterior, Categories):
+        if isinstance(posterior, Levels):
             return Lattice(posterior.logits, posterior.values, batch)
         return Normal(posterior.mean, level.sigma / level.alpha, self.noise, batch)
 

@@ -36,11 +36,10 @@ class Sampler:
 
     Attributes:
         solver: the rule for one step.
-        steps: intervals of the grid; a sample costs `nfe` = steps x solver.evaluations + 1 network evaluations.
+        steps: intervals of the grid; a sample costs `nfe` = solver.evaluations(steps) + 1 network evaluations.
         grid: where the steps end.
         path: the schedule that is walked; None: that of the process.
         denoise: end with E[x_0 | x] at t = 0; without it the last state still has the noise of t = 0.
-        stop: the time at which to stop instead of 0.
     """
 
     solver: Solver[Any] = field(default_factory=lambda: AdamsBashforth(3))
@@ -56,7 +55,7 @@ class Sampler:
     @property
     def nfe(self) -> int:
         """Network evaluations of one sample (a guided denoiser counts as one)."""
-        return self.steps * self.solver.evaluations + int(self.denoise)
+        return self.solver.evaluations(self.steps) + int(self.denoise)
 
     @torch.no_grad()
     def __call__(

@@ -35,10 +35,9 @@ class Solver(ABC, Generic[C]):
     `memory` is the solver's own list for one trajectory, empty at the start: what a multistep rule remembers.
     """
 
-    @property
     @abstractmethod
-    def evaluations(self) -> int:
-        """Network evaluations a step."""
+    def evaluations(self, steps: int) -> int:
+        """Network evaluations of that many steps."""
 
     @abstractmethod
     def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[C]:
@@ -75,9 +74,8 @@ class AnyNoise(Solver[Linear]):
         if not self.noise_level >= 0:
             raise ValueError(f"AnyNoise: noise_level must be >= 0 (0 = DDIM, 1 = ancestral), got {self.noise_level}")
 
-    @property
-    def evaluations(self) -> int:
-        return 1
+    def evaluations(self, steps: int) -> int:
+        return steps
 
     def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Linear]:
         steps = []
@@ -106,9 +104,8 @@ class DPMSolver(Solver[Linear]):
         if self.order not in (1, 2, 3):
             raise ValueError(f"DPMSolver: order must be 1, 2 or 3, got {self.order}")
 
-    @property
-    def evaluations(self) -> int:
-        return 1
+    def evaluations(self, steps: int) -> int:
+        return steps
 
     def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Linear]:
         half = [0.5 * float(level.log_snr) for level in levels]
@@ -122,7 +119,7 @@ class DPMSolver(Solver[Linear]):
         return steps
 
     def step(self, x: Tensor, mean: Mean, plan: Linear, memory: list[Tensor], draw: Draw) -> Tensor:
-        _remember(memory, mean(x, plan.level), len(plan.b), self.order)
+        _remember(memory, mean(x, plan.level), self.order)
         return _weighted(plan.a, x, plan.b, memory)
 
 
@@ -133,40 +130,10 @@ class Slope:
     level: Level
     p: float
     q: float
-    weights: tuple[float, ...]
+    weights: tuple[float, ...] = ()
 
-
-@dataclass(frozen=True)
-class AdamsBashforth(Solver[Slope]):
-    """Variable-step Adams–Bashforth in the time of the schedule that is walked; order 1 is Euler.
-
-    On `Cosine`, time is the angle of x = cos x_0 + sin eps, the flow of matching Gaussian data is a rotation, and this is the
-    exponential multistep rule that needs the fewest evaluations; on `Rectified` it extrapolates the straight velocity.
-    """
-
-    order: int = 2
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.order <= 4:
-            raise ValueError(f"AdamsBashforth: order must be 1 to 4, got {self.order}")
-
-    @property
-    def evaluations(self) -> int:
-        return 1
-
-    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Slope]:
-        t = [float(level.t) for level in levels]
-        slopes = _slopes(schedule, levels)
-        steps = []
-        for k in range(len(levels) - 1):
-            nodes = np.array(t[max(0, k + 1 - self.order) : k + 1][::-1])
-            steps.append(Slope(levels[k], *slopes[k], tuple(_lagrange_integrals(nodes, t[k], t[k + 1]))))
-        return steps
-
-    def step(self, x: Tensor, mean: Mean, plan: Slope, memory: list[Tensor], draw: Draw) -> Tensor:
-        slope = torch.add(plan.p * x, mean(x, plan.level), alpha=plan.q)
-        _remember(memory, slope, len(plan.weights), self.order)
-        return _weighted(1.0, x, plan.weights, memory)
+    def at(self, x: Tensor, mean: Mean) -> Tensor:
+        return torch.add(self.p * x, mean(x, self.level), alpha=self.q)
 
 
 @dataclass(frozen=True)
@@ -182,19 +149,58 @@ class HeunStep:
 class Heun(Solver[HeunStep]):
     """Heun's second-order rule in the time of the schedule that is walked (Karras et al. 2022, algorithm 1, on `EDM`)."""
 
-    @property
-    def evaluations(self) -> int:
-        return 2
+    def evaluations(self, steps: int) -> int:
+        return 2 * steps
 
     def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[HeunStep]:
-        ends = [Slope(level, p, q, ()) for level, (p, q) in zip(levels, _slopes(schedule, levels), strict=True)]
+        ends = [Slope(level, p, q) for level, (p, q) in zip(levels, _slopes(schedule, levels), strict=True)]
         return [HeunStep(a, b, float(b.level.t) - float(a.level.t)) for a, b in zip(ends, ends[1:], strict=False)]
 
     def step(self, x: Tensor, mean: Mean, plan: HeunStep, memory: list[Tensor], draw: Draw) -> Tensor:
-        first = torch.add(plan.start.p * x, mean(x, plan.start.level), alpha=plan.start.q)
-        guess = torch.add(x, first, alpha=plan.h)
-        second = torch.add(plan.end.p * guess, mean(guess, plan.end.level), alpha=plan.end.q)
+        first = plan.start.at(x, mean)
+        second = plan.end.at(torch.add(x, first, alpha=plan.h), mean)
+        memory[:] = [first]
         return x + (0.5 * plan.h) * (first + second)
+
+
+@dataclass(frozen=True)
+class AdamsBashforth(Solver[Slope | HeunStep]):
+    """Variable-step Adams–Bashforth in the time of the schedule that is walked; order 1 is Euler.
+
+    On `Cosine`, time is the angle of x = cos x_0 + sin eps, the flow of matching Gaussian data is a rotation, and this is the
+    exponential multistep rule that needs the fewest evaluations; on `Rectified` it extrapolates the straight velocity.
+
+    Attributes:
+        order: 1 to 4; a trajectory starts with the orders that its memory allows.
+        heun_start: make the first step with Heun's rule, one evaluation more: with Euler's, no order above 2 shows in the limit.
+    """
+
+    order: int = 2
+    heun_start: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.order <= 4:
+            raise ValueError(f"AdamsBashforth: order must be 1 to 4, got {self.order}")
+
+    def evaluations(self, steps: int) -> int:
+        return steps + int(self.heun_start)
+
+    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Slope | HeunStep]:
+        t = [float(level.t) for level in levels]
+        slopes = _slopes(schedule, levels)
+        steps: list[Slope | HeunStep] = []
+        for k in range(len(levels) - 1):
+            nodes = np.array(t[max(0, k + 1 - self.order) : k + 1][::-1])
+            steps.append(Slope(levels[k], *slopes[k], tuple(_lagrange_integrals(nodes, t[k], t[k + 1]))))
+        if self.heun_start:
+            steps[:1] = Heun().plan(schedule, levels[:2])
+        return steps
+
+    def step(self, x: Tensor, mean: Mean, plan: Slope | HeunStep, memory: list[Tensor], draw: Draw) -> Tensor:
+        if isinstance(plan, HeunStep):
+            return Heun().step(x, mean, plan, memory, draw)
+        _remember(memory, plan.at(x, mean), self.order)
+        return _weighted(1.0, x, plan.weights, memory)
 
 
 def _slopes(schedule: Schedule, levels: Sequence[Level]) -> list[tuple[float, float]]:
@@ -240,9 +246,9 @@ def _midpoint_weights(nodes: np.ndarray, end: float) -> list[float]:
     return [whole * (1 + 0.5 * h / last), -whole * 0.5 * h / last]
 
 
-def _remember(memory: list[Tensor], value: Tensor, needed: int, order: int) -> None:
+def _remember(memory: list[Tensor], value: Tensor, order: int) -> None:
     memory.insert(0, value)
-    del memory[max(needed, order) :]
+    del memory[order:]
 
 
 def _weighted(a: float, x: Tensor, weights: Sequence[float], memory: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,1 @@
+"""Benchmarks: the runner that all domains share, its records and reports, and the command line."""

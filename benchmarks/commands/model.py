@@ -1,0 +1,132 @@
+"""`unnoise train | sample | likelihood`: one model, from a task or a saved checkpoint."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unnoise.benchmarks.commands.options import Device, Out, Preset, Quiet, Threads, use_threads
+
+if TYPE_CHECKING:
+    from unnoise.core.model import Model
+    from unnoise.domains.task import Splits, Task
+
+__all__ = ["likelihood", "sample", "train"]
+
+TaskName = Annotated[str, typer.Argument(help="A task, as in `unnoise bench list`.")]
+Target = Annotated[str, typer.Argument(help="A checkpoint (model.safetensors), or a task that was trained before.")]
+Seed = Annotated[int, typer.Option("--seed", help="Source of all randomness.")]
+
+
+def train(
+    task: TaskName, preset: Preset = "smoke", seed: Seed = 0, out: Out = Path("runs"),
+    device: Device = "auto", threads: Threads = 0, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Train a task's model (or go on where it was stopped) and print the path of its checkpoint."""
+    from unnoise.benchmarks.runner import Run, preset_of
+    from unnoise.benchmarks.runner import train as train_run
+    from unnoise.domains import make
+
+    use_threads(threads)
+    run = Run(task, preset, seed, out)
+    made = make(task)
+    preset_of(made, run)
+    train_run(run, made, made.data(), device=device, show_progress=not quiet)
+    typer.echo(run.checkpoint)
+
+
+def sample(
+    target: Target,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 16,
+    to: Annotated[Path, typer.Option("--output", "-o", help="File to write; its suffix chooses the format.")] = Path("samples.png"),
+    label: Annotated[int | None, typer.Option("--label", min=0, help="Class of all samples; default: all classes in turn.")] = None,
+    guidance: Annotated[float, typer.Option("--guidance", min=0, help="1: plain conditional; above: sharper classes.")] = 1.0,
+    nfe: Annotated[int, typer.Option("--nfe", min=2, help="Network evaluations a sample.")] = 32,
+    noise_level: Annotated[float | None, typer.Option("--noise-level", help="Any-noise sampler: 0 DDIM, 1 ancestral.")] = None,
+    preset: Preset = "smoke", seed: Seed = 0, out: Out = Path("runs"), device: Device = "auto", threads: Threads = 0, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Draw samples and write them to a file."""
+    from unnoise.core.batch import Batch
+    from unnoise.core.progress import quiet as quietly
+    from unnoise.core.progress import shown, track
+    from unnoise.core.random import seeded
+    from unnoise.core.sampler import AnyNoise, Sampler
+
+    use_threads(threads)
+    task, splits, model = _load(target, preset, seed, out, device)
+    sampler = Sampler(steps=nfe - 1) if noise_level is None else Sampler(AnyNoise(noise_level), steps=nfe - 1)
+    if task.write is None:
+        raise ValueError(f"{target}: this task can't write samples to a file")
+    cond = task.conditions(splits, n, label) if task.conditions else {}
+    batch = Batch.empty(n, model.shape, cond).to(next(model.parameters()).device)
+    with quietly(quiet or not shown()):
+        for _ in track(range(1), f"{n} samples, {sampler.nfe} evaluations each"):
+            drawn = model.sample(batch, sampler, guidance=guidance, generator=seeded(seed)).cpu()
+    task.write(drawn, to)
+    typer.echo(to)
+
+
+def likelihood(
+    target: Target,
+    method: Annotated[str, typer.Option("--method", help="bound, flow or immse.")] = "bound",
+    split: Annotated[str, typer.Option("--split", help="train, valid or test.")] = "test",
+    n: Annotated[int, typer.Option("-n", min=1, help="At most so many items.")] = 100,
+    draws: Annotated[int, typer.Option("--draws", min=2, help="Noise levels an item, for bound and immse.")] = 64,
+    preset: Preset = "smoke", seed: Seed = 0, out: Out = Path("runs"), device: Device = "auto", threads: Threads = 0, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Print log-likelihoods of held-out data, in bits/dim and nats, with standard errors and what they promise."""
+    from unnoise.core.likelihood import IMMSE, Bound, Flow, Hutchinson, LikelihoodResult
+    from unnoise.core.progress import quiet as quietly
+    from unnoise.core.progress import track
+    from unnoise.core.random import seeded
+
+    methods = {"bound": Bound(draws), "flow": Flow(32, Hutchinson(1)), "immse": IMMSE(draws)}
+    if method not in methods:
+        raise ValueError(f"--method: {method!r} is none of {', '.join(methods)}")
+    use_threads(threads)
+    _, splits, model = _load(target, preset, seed, out, device)
+    parts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
+    if split not in parts:
+        raise ValueError(f"--split: {split!r} is none of {', '.join(parts)}")
+    data = parts[split].rows(slice(n)).without_condition().to(next(model.parameters()).device)
+    generator = seeded(seed)
+    with quietly(quiet):
+        results = [
+            model.log_prob(data.rows(slice(i, i + 50)), methods[method], generator)
+            for i in track(range(0, len(data), 50), f"log-likelihood ({method})")
+        ]
+    result = LikelihoodResult.cat(results)
+    bits, nats = result.bits_per_dim(), result.mean_nats()
+    meaning = "upper bound on bits/dim" if result.kind == "lower bound" else result.kind
+    typer.echo(f"{bits.value:.4f} ± {bits.stderr:.4f} bits/dim   {nats.value:.2f} ± {nats.stderr:.2f} nats   ({meaning}; "
+               f"{len(data)} {split} items, {math.prod(model.shape)} dims, {result.nfe} evaluations each)")  # fmt: skip
+
+
+def _load(target: str, preset: str, seed: int, out: Path, device: str) -> tuple[Task, Splits, Model]:
+    """The task, its data and its trained model, from a checkpoint file or from the folder of runs."""
+    import torch
+
+    from unnoise.benchmarks.runner import Run, build, preset_of
+    from unnoise.core.checkpoint import CheckpointError, read_about
+    from unnoise.domains import make
+
+    if target.endswith(".safetensors"):
+        about = read_about(Path(target))
+        if "task" not in about:
+            raise CheckpointError(f"{target}: doesn't say which task it is of; only checkpoints of `unnoise train` do")
+        run, path = Run(about["task"], about["preset"], int(about["seed"]), out), Path(target)
+    else:
+        run = Run(target, preset, seed, out)
+        path = run.checkpoint
+    task = make(run.task)
+    budget = preset_of(task, run)
+    if not path.exists():
+        raise CheckpointError(f"{path}: not trained yet; do it with: unnoise train {run.task} --preset {run.preset} --seed {run.seed} --out {out}")
+    splits = task.data()
+    model = build(task, splits, budget, run.seed)
+    model.load(path)
+    best = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return task, splits, model.to(torch.device(device) if device != "auto" else best or "cpu").eval()

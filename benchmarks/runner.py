@@ -1,0 +1,234 @@
+"""The runner: train (or resume), generate, score, record. The same for every task of every domain.
+
+A run is a (task, preset, seed) and lives in one folder, `<out>/<task>/<preset>/seed-<n>`:
+
+    fit.json, last.ckpt      what was asked, and the resumable state of training
+    history.jsonl            the training curve
+    model.safetensors        the trained model; when it is there, training is over
+    figures/*.svg            what the report shows
+
+When all is done the run's record is appended to `<out>/records.jsonl`, and a rerun finds it there.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unnoise.benchmarks.records import Measurement, Record, append, latest, read
+from unnoise.core.checkpoint import atomic_write
+from unnoise.core.model import Model
+from unnoise.core.progress import quiet, shown
+from unnoise.core.random import seeded
+from unnoise.core.training import fit
+from unnoise.domains import make
+from unnoise.domains.task import Preset, Splits, Task
+
+__all__ = ["Run", "UnknownPreset", "build", "execute", "finished", "preset_of", "train"]
+
+_GENERATE = 10  # the stream of a seed that sampling and scoring draw from
+
+
+class UnknownPreset(ValueError):
+    """A preset that the task doesn't have."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to run and where to keep it."""
+
+    task: str
+    preset: str
+    seed: int
+    out: Path
+
+    @property
+    def folder(self) -> Path:
+        """The run's own folder."""
+        return self.out / self.task / self.preset / f"seed-{self.seed}"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The trained model."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def records(self) -> Path:
+        """The file that all runs of `out` append to."""
+        return self.out / "records.jsonl"
+
+    @property
+    def command(self) -> str:
+        """The command that makes this run."""
+        return f"unnoise bench run {self.task} --preset {self.preset} --seed {self.seed} --out {self.out}"
+
+
+def execute(run: Run, *, device: str = "auto", show_progress: bool = True, again: bool = False) -> Record:
+    """Do the run, or what is left of it, and return its record.
+
+    Raises:
+        UnknownTask, UnknownPreset: for a name that isn't there.
+        OSError: if the folder can't be written, before anything is trained.
+        KeyboardInterrupt: after Ctrl-C; the same call resumes.
+    """
+    task = make(run.task)
+    preset = preset_of(task, run)
+    done = finished(run, preset)
+    if done is not None and not again:
+        return done
+    with quiet(not show_progress):
+        splits = task.data()
+        model = train(run, task, splits, device=device, show_progress=show_progress)
+        outputs = task.generate(model, splits, preset, seeded(run.seed, _GENERATE))
+        floor = task.floor(splits, preset) if task.floor else None
+        baseline = task.baseline(splits, preset) if task.baseline else None
+        measured = _measure(task, splits, outputs, floor, baseline)
+        figures = _draw(task, splits, outputs, run)
+    rows = [json.loads(line) for line in (run.folder / "history.jsonl").read_text().splitlines()]
+    record = Record(
+        task=run.task,
+        preset=run.preset,
+        seed=run.seed,
+        metrics=measured,
+        nfe=getattr(outputs, "nfe", None),
+        train_seconds=rows[-1]["seconds"],
+        parameters=sum(p.numel() for p in model.parameters()),
+        steps=preset.fit.steps,
+        versions=_versions(),
+        commit=_commit(),
+        settings=_settings(preset) | {"threads": torch.get_num_threads(), "device": str(_device(device))},
+        figures=figures,
+        history=str((run.folder / "history.jsonl").relative_to(run.out)),
+    )
+    append(run.records, record)
+    return record
+
+
+def build(task: Task, splits: Splits, preset: Preset, seed: int) -> Model:
+    """The task's untrained model with the initial weights of a seed; torch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return task.model(splits, preset)
+
+
+def train(run: Run, task: Task, splits: Splits, *, device: str = "auto", show_progress: bool = True) -> Model:
+    """The run's trained model, on its device: loaded if it is there, else trained or resumed, and saved."""
+    preset = preset_of(task, run)
+    _require_writable(run.folder)
+    model = build(task, splits, preset, run.seed)
+    if run.checkpoint.exists():
+        model.load(run.checkpoint)
+    else:
+        bar = show_progress and shown()
+        accelerator = {"cuda": "gpu"}.get(device, device)
+        history = fit(
+            model, splits.train, preset.fit, run.folder, seed=run.seed, progress=bar, accelerator=accelerator, devices=1
+        )
+        atomic_write(run.folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history.rows))
+        model.save(run.checkpoint, {"task": run.task, "preset": run.preset, "seed": run.seed, **_settings(preset)})
+        (run.folder / "last.ckpt").unlink(missing_ok=True)
+    return model.to(_device(device)).eval()
+
+
+def preset_of(task: Task, run: Run) -> Preset:
+    """The run's preset.
+
+    Raises:
+        UnknownPreset: if the task has none of that name.
+    """
+    if run.preset not in task.presets:
+        raise UnknownPreset(f"{run.task} has no preset {run.preset!r}; it has {', '.join(task.presets)}")
+    return task.presets[run.preset]
+
+
+def finished(run: Run, preset: Preset) -> Record | None:
+    """The run's record, if there is one of the same settings."""
+    if not run.records.exists():
+        return None
+    wanted = json.loads(json.dumps(_settings(preset)))
+    for record in latest(read(run.records)):
+        same = (record.task, record.preset, record.seed) == (run.task, run.preset, run.seed)
+        if same and all(record.settings.get(k) == v for k, v in wanted.items()):
+            return record
+    return None
+
+
+def _measure(task: Task, splits: Splits, outputs: Any, floor: Any, baseline: Any) -> dict[str, Measurement]:
+    measured = {}
+    for name, metric in task.metrics.items():
+        score = metric.score(outputs, splits)
+        if score is None:
+            continue
+        low, trivial = (None if o is None else metric.score(o, splits) for o in (floor, baseline))
+        measured[name] = Measurement(
+            score.value, score.stderr, metric.unit, metric.direction, metric.kind, metric.title,
+            None if low is None else low.value, None if trivial is None else trivial.value,
+        )  # fmt: skip
+    return measured
+
+
+def _draw(task: Task, splits: Splits, outputs: Any, run: Run) -> dict[str, str]:
+    """The task's figures as SVG files, by title, relative to `out`."""
+    drawn = {}
+    for title, draw in task.figures.items():
+        figure = draw(outputs, splits)
+        if figure is None:
+            continue
+        path = run.folder / "figures" / (re.sub(r"\W+", "-", title.lower()).strip("-") + ".svg")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, transparent=True, metadata={"Date": None})
+        drawn[title] = str(path.relative_to(run.out))
+    return drawn
+
+
+def _settings(preset: Preset) -> dict[str, Any]:
+    return {"fit": asdict(preset.fit), "network": dict(preset.network), "generate": dict(preset.generate)}
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"{folder}: can't be written ({error.strerror}); choose another folder with --out") from error
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    best = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return best or torch.device("cpu")
+
+
+def _versions() -> Mapping[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("unnoise", "torch", "lightning", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """The commit of the suite's checkout, marked if it has changes; None outside one."""
+    here = Path(__file__).resolve().parent
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

@@ -1,0 +1,105 @@
+"""What a modality says to be trained, sampled, scored and shown: six fields and no registration.
+
+The floor and the baseline of every figure are outputs like the model's: a perfect sampler (real data) and a trivial model go through the same metrics,
+so that no number stands without the two it must be read between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import Tensor
+
+from unnoise.core.batch import Batch
+from unnoise.core.model import Model
+from unnoise.core.random import Generator
+from unnoise.core.training import Fit
+from unnoise.core.transform import Transform
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Metric", "Preset", "Score", "Splits", "Task"]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three parts of a data set, in the data's own units, and the transform that a model of them wants.
+
+    Choose on `valid`; `test` is for the report, once. Every part is one Batch that holds the whole part.
+    """
+
+    train: Batch
+    valid: Batch
+    test: Batch
+    transform: Transform
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A budget: how to train, how large a network, how much to generate. `network` and `generate` are the task's own keywords."""
+
+    fit: Fit
+    network: Mapping[str, Any] = field(default_factory=dict)
+    generate: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A measured value with its standard error (None: not estimated)."""
+
+    value: float
+    stderr: float | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A pure function of outputs and data.
+
+    Attributes:
+        score: (outputs, splits) -> Score, or None where these outputs don't have what it measures.
+        direction: which way is better.
+        unit: of the value, "" if it has none.
+        title: a reader's name for it.
+        kind: what the value promises: exact, an upper or lower bound, or an estimate.
+    """
+
+    score: Callable[[Any, Splits], Score | None]
+    direction: Literal["lower", "higher"]
+    title: str
+    unit: str = ""
+    kind: Literal["exact", "upper bound", "lower bound", "estimate"] = "estimate"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A benchmark of one data set.
+
+    Attributes:
+        summary: one line for lists.
+        data: loads the splits.
+        model: an untrained model of them.
+        generate: what is scored: samples, likelihoods, forecasts, ...
+        metrics: by name.
+        floor: outputs of a perfect generator (usually real data), to be scored like the model's; None: unknown.
+        baseline: outputs of a trivial generator.
+        figures: matplotlib figures (outputs, splits) -> Figure by title, in the order of the report; None: these outputs don't have it.
+        presets: budgets by name: smoke (seconds), cpu (minutes), paper (a GPU).
+        conditions: (splits, n, label) -> conditions of n samples, of one class or of all in turn; None: nothing to condition on.
+        write: (samples, path) -> None, a file in a format that its suffix chooses; None: samples have no file.
+    """
+
+    summary: str
+    data: Callable[[], Splits]
+    model: Callable[[Splits, Preset], Model]
+    generate: Callable[[Model, Splits, Preset, Generator], Any]
+    metrics: Mapping[str, Metric]
+    presets: Mapping[str, Preset]
+    floor: Callable[[Splits, Preset], Any] | None = None
+    baseline: Callable[[Splits, Preset], Any] | None = None
+    figures: Mapping[str, Callable[[Any, Splits], Figure | None]] = field(default_factory=dict)
+    conditions: Callable[[Splits, int, int | None], Mapping[str, Tensor]] | None = None
+    write: Callable[[Tensor, Path], None] | None = None
