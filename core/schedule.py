@@ -64,10 +64,7 @@ class Schedule(nn.Module, ABC):
 
     def __init__(self, log_snr_max: float, log_snr_min: float) -> None:
         super().__init__()
-        if not log_snr_max > log_snr_min:
-            raise ValueError(f"{type(self).__name__}: log_snr_max={log_snr_max} must be above log_snr_min={log_snr_min}")
-        self.log_snr_max = log_snr_max
-        self.log_snr_min = log_snr_min
+        self._pin(log_snr_max, log_snr_min)
 
     @abstractmethod
     def textbook_log_snr(self, tau: Tensor) -> Tensor:
@@ -119,7 +116,7 @@ class Schedule(nn.Module, ABC):
         """The same schedule over another window of log-SNR."""
         other = copy.copy(self)
         other.__dict__ = {k: v for k, v in self.__dict__.items() if k != "_window"}
-        other.log_snr_max, other.log_snr_min = log_snr_max, log_snr_min
+        other._pin(log_snr_max, log_snr_min)
         return other
 
     def slope(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -133,6 +130,12 @@ class Schedule(nn.Module, ABC):
                 for y in (alpha, sigma, log_snr)
             )
         return d_alpha.detach(), d_sigma.detach(), d_log_snr.detach()
+
+    def _pin(self, log_snr_max: float, log_snr_min: float) -> None:
+        if not log_snr_max > log_snr_min:
+            raise ValueError(f"{type(self).__name__}: log_snr_max={log_snr_max} must be above log_snr_min={log_snr_min}")
+        self.log_snr_max = log_snr_max
+        self.log_snr_min = log_snr_min
 
     @cached_property
     def _window(self) -> tuple[float, float]:
