@@ -1,7 +1,7 @@
 """The figures of the report: SVG, drawn the same from the same numbers, safe inside a page.
 
-Several SVG files on one HTML page share its ids, its style sheet and its scripts: matplotlib calls the
-clip path of every figure by a name of the same kind, and its `<style>` holds for the whole page. So
+Several SVG files on one HTML page share its ids, its style sheet and its scripts: two figures may
+call different clip paths by one name, and the `<style>` of one holds for the whole page. So
 `inline` renames the ids and keeps only what draws.
 """
 
@@ -195,7 +195,7 @@ def curve(histories: Mapping[int, Sequence[Point]]) -> str | None:
 
 
 def _smooth(history: Sequence[Point]) -> tuple[list[float], list[float]]:
-    """Mean steps and mean losses of stretches of a history, each about as long as all before it."""
+    """Mean steps and mean losses of stretches of a history that grow with the step."""
     import numpy as np
 
     rows = np.array([(point.step, point.loss) for point in history], dtype=float).reshape(-1, 2)

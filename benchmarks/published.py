@@ -1,4 +1,4 @@
-"""Figures that others published, or that a classical model reaches, to be shown below a task's own.
+"""Figures that others published, or that a classical model reaches, shown below a task's own.
 
 They lie in `reference/<domain>.toml`, one `[[figure]]` each. A figure is worth nothing without its
 protocol: it says how it was measured, and whether that is how we measure.
@@ -27,7 +27,7 @@ class Published:
         value, unit: the figure.
         source: where it was read.
         protocol: how it was measured.
-        same_protocol: whether that is how we measure, so that the figure may be compared with ours.
+        same_protocol: whether that is how we measure, so that it may be compared with ours.
     """
 
     task: str

@@ -1,6 +1,6 @@
 """What a run measured, one JSON line a run: the only thing that the runner and the report share.
 
-A file of lines can be appended to by several processes, read while it grows, and merged with `cat`.
+A file of lines can be appended to by several processes, read while it grows, merged with `cat`.
 A crash can cut its last line short; that run is lost and nothing else: the reader skips the line
 with a warning, and the next writer marks it and goes on below. JSON knows no NaN and no infinity:
 both are written as null, and a null value reads as NaN.

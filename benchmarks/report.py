@@ -1,8 +1,8 @@
-"""The report: the records of a folder as one HTML page that needs nothing else, not even a network.
+"""The report: the records of a folder as one HTML page that needs nothing else, nor a network.
 
-No number stands alone: each is shown beside its floor (a perfect sampler) and its baseline (a trivial
-model), with its spread over the seeds or its standard error. The same records make the same page, so
-the date on it is that of the newest run.
+No number stands alone: each is shown beside its floor (a perfect sampler) and its baseline (a
+trivial model), with its spread over the seeds or its standard error. The same records make the
+same page, so the date on it is that of the newest run.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _group(preset: str, records: list[Record], folder: Path, prefixes: Iterator[
 def summarise(records: Sequence[Record]) -> list[Row]:
     """Every metric over the seeds of one preset, in the order of the records.
 
-    One seed without a number makes the mean NaN: a mean over the seeds that went well would flatter.
+    One seed without a number makes the mean NaN: a mean over those that went well would flatter.
     """
     names = dict.fromkeys(name for record in records for name in record.metrics)
     return [

@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 
+from unnoise.benchmarks.charts import svg
 from unnoise.benchmarks.records import Measurement, Record, append, latest, read
 from unnoise.core.checkpoint import atomic_write
 from unnoise.core.model import Model
@@ -186,7 +187,7 @@ def _draw(task: Task, splits: Splits, outputs: Any, run: Run) -> dict[str, str]:
             continue
         path = run.folder / "figures" / (re.sub(r"\W+", "-", title.lower()).strip("-") + ".svg")
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, transparent=True, metadata={"Date": None})
+        path.write_text(svg(figure))
         drawn[title] = str(path.relative_to(run.out))
     return drawn
 

@@ -39,6 +39,9 @@ class Batch:
         for name, value in self._tensors().items():
             if value.shape[:1] != self.x.shape[:1]:
                 raise ValueError(f"Batch: {name} has {tuple(value.shape)[:1]} rows, x has {len(self.x)}; give one row a state")
+        for name, value in (("mask", self.mask), ("observed", self.observed)):
+            if value is not None and not _fits(value.shape, self.x.shape):
+                raise ValueError(f"Batch: {name} has shape {tuple(value.shape)}, which doesn't broadcast to the state's {tuple(self.x.shape)}")
 
     def __len__(self) -> int:
         return len(self.x)
@@ -80,6 +83,10 @@ class Batch:
 
     def _tensors(self) -> dict[str, Tensor]:
         return {k: v for k, v in self._fields().items() if v is not None} | {f"cond[{k!r}]": v for k, v in self.cond.items()}
+
+
+def _fits(shape: torch.Size, state: torch.Size) -> bool:
+    return len(shape) == len(state) and all(n in (1, size) for n, size in zip(shape, state, strict=True))
 
 
 def _null(value: Tensor, drop: Tensor | None) -> Tensor:

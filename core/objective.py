@@ -91,7 +91,7 @@ class Objective:
         level = process.schedule.level(t, batch.x.ndim)
         x_t = process.marginal(batch.x, level, batch).sample(generator)
         rate = process.rate(batch.x, x_t, level, denoiser(x_t, level, batch), batch)
-        return rate * self.weight(level, process.schedule) * inverse_density / batch.dims()
+        return rate * (self.weight(level, process.schedule) * inverse_density / batch.dims())
 
     def _quantiles(self, x: Tensor, generator: Generator) -> Tensor:
         return low_discrepancy(x, generator) if self.stratified else uniform((len(x),), x, generator)

@@ -212,7 +212,7 @@ class Cosine(Schedule):
         return (2 / math.pi) * torch.atan(torch.exp(-0.5 * log_snr) / self.data_std)
 
     def gauge(self, log_snr: Tensor) -> tuple[Tensor, Tensor]:
-        alpha, _ = preserving(log_snr + 2 * math.log(self.data_std))
+        alpha = torch.sigmoid(log_snr + 2 * math.log(self.data_std)).sqrt()
         return alpha, alpha * torch.exp(-0.5 * log_snr)
 
 

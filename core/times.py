@@ -21,15 +21,15 @@ class Times(ABC):
     """A density of times on [0, 1], drawn by its inverse CDF so that quantiles can be stratified."""
 
     @abstractmethod
-    def draw(self, u: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor]:
+    def draw(self, u: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor | float]:
         """Times (n,) at the quantiles u (n,) of the density, and 1 / density at them."""
 
 
 class Uniform(Times):
     """t uniform on [0, 1]."""
 
-    def draw(self, u: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor]:
-        return u, torch.ones_like(u)
+    def draw(self, u: Tensor, schedule: Schedule) -> tuple[Tensor, float]:
+        return u, 1.0
 
 
 class LogSNRTimes(Times):

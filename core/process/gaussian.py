@@ -47,8 +47,9 @@ class Gaussian(Process[Posterior]):
         return Normal(a * x_t + b * posterior.mean, c, self.noise, batch)
 
     def rate(self, x_0: Tensor, x_t: Tensor, level: Level, posterior: Posterior, batch: Batch) -> Tensor:
-        snr_root = level.alpha / level.sigma
-        return 0.5 * self.noise.square_norm(snr_root * (x_0 - posterior.mean), batch)
+        half_snr = 0.5 * (level.alpha / level.sigma) ** 2
+        error = self.noise.square_norm(x_0 - posterior.mean, batch)
+        return error * (half_snr.reshape(-1) if isinstance(half_snr, Tensor) else half_snr)
 
     def decode(self, x_t: Tensor, level: Level, posterior: Posterior, batch: Batch) -> Distribution:
         """N(mean, (sigma/alpha)^2 C), right to first order in sigma; a belief over levels decodes as itself."""

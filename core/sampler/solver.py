@@ -110,12 +110,11 @@ class DPMSolver(Solver[Linear]):
     def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Linear]:
         half = [0.5 * float(level.log_snr) for level in levels]
         steps = []
-        for k in range(len(levels) - 1):
+        for k, weights in enumerate(_multistep_weights(half, self.order, np.exp)):
             level, to = levels[k], levels[k + 1]
-            nodes = np.array(half[max(0, k + 1 - self.order) : k + 1][::-1])
-            weights = _midpoint_weights(nodes, half[k + 1]) if len(nodes) == 2 else _exponential_weights(nodes, half[k + 1])
-            a = float(to.sigma) / float(level.sigma)
-            steps.append(Linear(level, a, tuple(float(to.sigma) * math.exp(half[k]) * w for w in weights)))
+            b = _midpoint_weights(half[k + 1] - half[k], half[k] - half[k - 1]) if len(weights) == 2 else weights.tolist()
+            scale = float(to.sigma) * math.exp(half[k])
+            steps.append(Linear(level, float(to.sigma) / float(level.sigma), tuple(scale * w for w in b)))
         return steps
 
     def step(self, x: Tensor, mean: Mean, plan: Linear, memory: list[Tensor], draw: Draw) -> Tensor:
@@ -188,10 +187,10 @@ class AdamsBashforth(Solver[Slope | HeunStep]):
     def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Slope | HeunStep]:
         t = [float(level.t) for level in levels]
         slopes = _slopes(schedule, levels)
-        steps: list[Slope | HeunStep] = []
-        for k in range(len(levels) - 1):
-            nodes = np.array(t[max(0, k + 1 - self.order) : k + 1][::-1])
-            steps.append(Slope(levels[k], *slopes[k], tuple(_lagrange_integrals(nodes, t[k], t[k + 1]))))
+        weights = _multistep_weights(t, self.order, np.ones_like)
+        steps: list[Slope | HeunStep] = [
+            Slope(level, p, q, tuple(w.tolist())) for level, (p, q), w in zip(levels, slopes, weights, strict=False)
+        ]
         if self.heun_start:
             steps[:1] = Heun().plan(schedule, levels[:2])
         return steps
@@ -213,37 +212,36 @@ def _slopes(schedule: Schedule, levels: Sequence[Level]) -> list[tuple[float, fl
     ]
 
 
-def _lagrange_integrals(nodes: np.ndarray, start: float, end: float) -> list[float]:
-    """int_start^end of the Lagrange polynomials on `nodes`: the weights of Adams–Bashforth."""
-    weights = []
-    for j in range(len(nodes)):
-        others = np.delete(nodes, j) - start
-        polynomial = np.poly1d(others, r=True) / np.prod(nodes[j] - np.delete(nodes, j))
-        weights.append(float(np.polyval(polynomial.integ(), end - start)))
-    return weights
+def _multistep_weights(t: Sequence[float], order: int, kernel: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
+    """int_{t_k}^{t_{k+1}} kernel(u - t_k) L_j(u) du for every step k, L_j the Lagrange polynomials on its latest `order` nodes.
 
-
-def _exponential_weights(nodes: np.ndarray, end: float) -> list[float]:
-    """int_nodes[0]^end e^(l - nodes[0]) L_j(l) dl of the Lagrange polynomials on `nodes`.
-
-    By a 12-point Gauss–Legendre rule: exact to rounding for h < 3, and free of the cancellation that closed forms have at small h.
+    All steps at once by a 12-point Gauss–Legendre rule: exact to rounding, and free of the cancellation that closed forms have at small
+    steps. The first steps have fewer nodes.
     """
-    h = end - nodes[0]
-    u, w = np.polynomial.legendre.leggauss(12)
-    u, w = 0.5 * h * (u + 1), 0.5 * h * w
-    weights = []
-    for j in range(len(nodes)):
-        others = np.delete(nodes, j)
-        lagrange = np.prod([(nodes[0] + u - o) / (nodes[j] - o) for o in others], axis=0) if len(others) else np.ones_like(u)
-        weights.append(float(np.sum(w * np.exp(u) * lagrange)))
+    times = np.asarray(t)
+    weights: list[np.ndarray] = []
+    while len(weights) < len(times) - 1:
+        first = len(weights)
+        size = min(order, first + 1)
+        steps = np.arange(first, first + 1 if size < order else len(times) - 1)
+        nodes = times[steps[:, None] - np.arange(size)]
+        h = times[steps + 1] - times[steps]
+        u = 0.5 * h[:, None] * (_GAUSS[0] + 1)
+        w = 0.5 * h[:, None] * _GAUSS[1] * kernel(u)
+        gaps = nodes[:, :, None] - nodes[:, None, :] + np.eye(size)  # 1 on the diagonal: no factor
+        factors = (nodes[:, :1, None, None] + u[:, None, None, :] - nodes[:, None, :, None]) / gaps[..., None]
+        factors[:, np.arange(size), np.arange(size)] = 1
+        weights += list((factors.prod(2) * w[:, None, :]).sum(-1))
     return weights
 
 
-def _midpoint_weights(nodes: np.ndarray, end: float) -> list[float]:
-    """2M's rule: the whole of int e^(l - nodes[0]) dl on the line through two nodes, taken at the middle of the step."""
-    h, last = end - nodes[0], nodes[0] - nodes[1]
+_GAUSS = np.polynomial.legendre.leggauss(12)
+
+
+def _midpoint_weights(h: float, last: float) -> tuple[float, float]:
+    """2M's rule: the whole of int_0^h e^u du on the line through two nodes, taken at the middle of the step."""
     whole = math.expm1(h)
-    return [whole * (1 + 0.5 * h / last), -whole * 0.5 * h / last]
+    return whole * (1 + 0.5 * h / last), -whole * 0.5 * h / last
 
 
 def _remember(memory: list[Tensor], value: Tensor, order: int) -> None:
