@@ -1,4 +1,5 @@
-"""`unnoise`: the command line. Torch is imported by the commands that need it, so that help is instant."""
+"""`unnoise`: the command line. Torch is imported by the commands that need it, so that help is
+instant."""
 
 from __future__ import annotations
 
@@ -21,9 +22,16 @@ app = typer.Typer(
 )
 app.add_typer(bench.app)
 app.add_typer(data.app)
-app.command("train", epilog="Example: unnoise train images/digits --preset cpu --seed 0")(model.train)
-app.command("sample", epilog="Example: unnoise sample images/digits -n 60 --label 3 --guidance 2 -o threes.png")(model.sample)
-app.command("likelihood", epilog="Example: unnoise likelihood images/digits --method flow -n 100")(model.likelihood)
+app.command("train", epilog="Example: unnoise train images/digits --preset cpu --seed 0")(
+    model.train
+)
+app.command(
+    "sample",
+    epilog="Example: unnoise sample images/digits -n 60 --label 3 --guidance 2 -o threes.png",
+)(model.sample)
+app.command("likelihood", epilog="Example: unnoise likelihood images/digits --method flow -n 100")(
+    model.likelihood
+)
 
 
 def _version(show: bool) -> None:
@@ -34,13 +42,17 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
 ) -> None:
     """See the help of the commands."""
 
 
 def main() -> None:
-    """The entry point: what goes wrong for a reason we know ends in one line on stderr, not in a traceback."""
+    """The entry point: what goes wrong for a reason we know ends in one line on stderr, not in a
+    traceback."""
     try:
         app()
     except KeyboardInterrupt:

@@ -1,8 +1,10 @@
 """What the core costs beside the network: `python -m unnoise.benchmarks.overhead`.
 
-Sampling: microseconds per network evaluation over calling the bare network that often on a 64 x 1 x 8 x 8 batch. Training: milliseconds per step of `Objective` over the
-bare forward, backward and optimizer step. One process, one thread, CPU time; the network does next to nothing. Ours and the bare loop take
-turns, and the median of the paired differences is printed with its range, since these machines are noisy.
+Sampling: microseconds per network evaluation over calling the bare network that often on a 64 x 1
+    x 8 x 8 batch. Training: milliseconds per step of `Objective` over the
+bare forward, backward and optimizer step. One process, one thread, CPU time; the network does next
+to nothing. Ours and the bare loop take turns, and the median of the paired differences is printed
+with its range, since these machines are noisy.
 """
 
 from __future__ import annotations
@@ -97,7 +99,11 @@ def main() -> None:
     }
     print(f"{'':22} {'median':>8} {'least':>8} {'most':>8}")
     for name, sampler in samplers.items():
-        print(f"{name:22} " + " ".join(f"{v:8.1f}" for v in sampling(sampler)) + "   us per evaluation")
+        print(
+            f"{name:22} "
+            + " ".join(f"{v:8.1f}" for v in sampling(sampler))
+            + "   us per evaluation"
+        )
     print(f"{'training step':22} " + " ".join(f"{v:8.3f}" for v in training()) + "   ms")
 
 

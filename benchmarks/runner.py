@@ -74,7 +74,9 @@ class Run:
         return f"unnoise bench run {self.task} --preset {self.preset} --seed {self.seed} --out {self.out}"
 
 
-def execute(run: Run, *, device: str = "auto", show_progress: bool = True, again: bool = False) -> Record:
+def execute(
+    run: Run, *, device: str = "auto", show_progress: bool = True, again: bool = False
+) -> Record:
     """Do the run, or what is left of it, and return its record.
 
     Raises:
@@ -107,7 +109,8 @@ def execute(run: Run, *, device: str = "auto", show_progress: bool = True, again
         steps=preset.fit.steps,
         versions=_versions(),
         commit=_commit(),
-        settings=_settings(preset) | {"threads": torch.get_num_threads(), "device": str(_device(device))},
+        settings=_settings(preset)
+        | {"threads": torch.get_num_threads(), "device": str(_device(device))},
         figures=figures,
         history=str((run.folder / "history.jsonl").relative_to(run.out)),
     )
@@ -116,14 +119,18 @@ def execute(run: Run, *, device: str = "auto", show_progress: bool = True, again
 
 
 def build(task: Task, splits: Splits, preset: Preset, seed: int) -> Model:
-    """The task's untrained model with the initial weights of a seed; torch's global generator is left as it was."""
+    """The task's untrained model with the initial weights of a seed; torch's global generator is
+    left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return task.model(splits, preset)
 
 
-def train(run: Run, task: Task, splits: Splits, *, device: str = "auto", show_progress: bool = True) -> Model:
-    """The run's trained model, on its device: loaded if it is there, else trained or resumed, and saved."""
+def train(
+    run: Run, task: Task, splits: Splits, *, device: str = "auto", show_progress: bool = True
+) -> Model:
+    """The run's trained model, on its device: loaded if it is there, else trained or resumed, and
+    saved."""
     preset = preset_of(task, run)
     _require_writable(run.folder)
     model = build(task, splits, preset, run.seed)
@@ -133,10 +140,22 @@ def train(run: Run, task: Task, splits: Splits, *, device: str = "auto", show_pr
         bar = show_progress and shown()
         accelerator = {"cuda": "gpu"}.get(device, device)
         history = fit(
-            model, splits.train, preset.fit, run.folder, seed=run.seed, progress=bar, accelerator=accelerator, devices=1
+            model,
+            splits.train,
+            preset.fit,
+            run.folder,
+            seed=run.seed,
+            progress=bar,
+            accelerator=accelerator,
+            devices=1,
         )
-        atomic_write(run.folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history.rows))
-        model.save(run.checkpoint, {"task": run.task, "preset": run.preset, "seed": run.seed, **_settings(preset)})
+        atomic_write(
+            run.folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history.rows)
+        )
+        model.save(
+            run.checkpoint,
+            {"task": run.task, "preset": run.preset, "seed": run.seed, **_settings(preset)},
+        )
         (run.folder / "last.ckpt").unlink(missing_ok=True)
     return model.to(_device(device)).eval()
 
@@ -148,7 +167,9 @@ def preset_of(task: Task, run: Run) -> Preset:
         UnknownPreset: if the task has none of that name.
     """
     if run.preset not in task.presets:
-        raise UnknownPreset(f"{run.task} has no preset {run.preset!r}; it has {', '.join(task.presets)}")
+        raise UnknownPreset(
+            f"{run.task} has no preset {run.preset!r}; it has {', '.join(task.presets)}"
+        )
     return task.presets[run.preset]
 
 
@@ -164,7 +185,9 @@ def finished(run: Run, preset: Preset) -> Record | None:
     return None
 
 
-def _measure(task: Task, splits: Splits, outputs: Any, floor: Any, baseline: Any) -> dict[str, Measurement]:
+def _measure(
+    task: Task, splits: Splits, outputs: Any, floor: Any, baseline: Any
+) -> dict[str, Measurement]:
     measured = {}
     for name, metric in task.metrics.items():
         score = metric.score(outputs, splits)
@@ -193,7 +216,11 @@ def _draw(task: Task, splits: Splits, outputs: Any, run: Run) -> dict[str, str]:
 
 
 def _settings(preset: Preset) -> dict[str, Any]:
-    return {"fit": asdict(preset.fit), "network": dict(preset.network), "generate": dict(preset.generate)}
+    return {
+        "fit": asdict(preset.fit),
+        "network": dict(preset.network),
+        "generate": dict(preset.generate),
+    }
 
 
 def _require_writable(folder: Path) -> None:
@@ -202,7 +229,9 @@ def _require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OSError(f"{folder}: can't be written ({error.strerror}); choose another folder with --out") from error
+        raise OSError(
+            f"{folder}: can't be written ({error.strerror}); choose another folder with --out"
+        ) from error
 
 
 def _device(name: str) -> torch.device:

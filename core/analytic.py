@@ -1,10 +1,14 @@
-r"""Exact denoisers of laws whose every marginal is known: what all tests and training-free benchmarks stand on.
+r"""Exact denoisers of laws whose every marginal is known: what all tests and training-free
+benchmarks stand on.
 
-    Gaussian  N(m, S):             E[x_0|x] = m + alpha S V^-1 (x - alpha m),  V = alpha^2 S + sigma^2 I
-    mixture   sum_k w_k N(m_k, S_k): the same of each component, averaged with its responsibility for x
+    Gaussian  N(m, S):             E[x_0|x] = m + alpha S V^-1 (x - alpha m),  V = alpha^2 S +
+    sigma^2 I
+    mixture   sum_k w_k N(m_k, S_k): the same of each component, averaged with its responsibility
+    for x
 
-Covariances are diagonalised once, so a call costs two rotations a component. A component of zero covariance is an atom: a mixture of
-atoms is any finite discrete law, and its posterior is Bayes' rule.
+Covariances are diagonalised once, so a call costs two rotations a component. A component of zero
+covariance is an atom: a mixture of atoms is any finite discrete law, and its posterior is Bayes'
+rule.
 """
 
 from __future__ import annotations
@@ -24,7 +28,8 @@ __all__ = ["Mixture"]
 
 
 class Mixture(Denoiser[Mean]):
-    """The exact posterior mean, density and score of a Gaussian mixture under white Gaussian noise.
+    """The exact posterior mean, density and score of a Gaussian mixture under white Gaussian
+    noise.
 
     Args:
         weights: (K,), positive; normalised here.
@@ -45,7 +50,9 @@ class Mixture(Denoiser[Mean]):
             )
         lam, axes = torch.linalg.eigh(covariances.double())
         if (lam < -1e-9 * lam.abs().max().clamp(min=1e-30)).any():
-            raise ValueError(f"Mixture: a covariance has the negative eigenvalue {lam.min().item():.3g}")
+            raise ValueError(
+                f"Mixture: a covariance has the negative eigenvalue {lam.min().item():.3g}"
+            )
         self.log_weights: Tensor
         self.means: Tensor
         self.lam: Tensor
@@ -68,7 +75,9 @@ class Mixture(Denoiser[Mean]):
     def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Mean:
         x = x_t.reshape(len(x_t), -1).double()
         alpha, variance, y, log_r = self._components(x, level)
-        posterior = self.means + torch.einsum("kij,bkj->bki", self.axes, alpha * self.lam / variance * y)
+        posterior = self.means + torch.einsum(
+            "kij,bkj->bki", self.axes, alpha * self.lam / variance * y
+        )
         mean = torch.einsum("bk,bki->bi", torch.softmax(log_r, 1), posterior)
         return Mean(mean.reshape(x_t.shape).to(x_t.dtype))
 
@@ -91,10 +100,15 @@ class Mixture(Denoiser[Mean]):
         return self.means[k] + torch.einsum("bij,bj->bi", self.axes[k], self.lam[k].sqrt() * z)
 
     def _components(self, x: Tensor, level: Level) -> tuple[Scalar, Tensor, Tensor, Tensor]:
-        """alpha, variances along the axes (.., K, d), rotated residuals (B, K, d), log joint density (B, K)."""
-        alpha, sigma = (v.reshape(-1, 1, 1).double() if isinstance(v, Tensor) else v for v in (level.alpha, level.sigma))
+        """alpha, variances along the axes (.., K, d), rotated residuals (B, K, d), log joint
+        density (B, K)."""
+        alpha, sigma = (
+            v.reshape(-1, 1, 1).double() if isinstance(v, Tensor) else v
+            for v in (level.alpha, level.sigma)
+        )
         variance = alpha**2 * self.lam + sigma**2
         y = torch.einsum("kji,bkj->bki", self.axes, x[:, None, :] - alpha * self.means)
-        log_normal = -0.5 * (y.square() / variance + variance.log() + math.log(2 * math.pi)).sum(-1)
+        log_normal = -0.5 * (y.square() / variance + variance.log() + math.log(2 * math.pi)).sum(
+            -1
+        )
         return alpha, variance, y, self.log_weights + log_normal
-

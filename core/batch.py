@@ -1,16 +1,21 @@
-"""The one container that travels through the core: a batch of states with what is known about them.
+"""The one container that travels through the core: a batch of states with what is known about
+them.
 
     x         (B, ...)   the states x_0
     mask      (B, ...)   True where an entry exists (padding is False); None: all exist
-    observed  (B, ...)   True where an entry is given and must be kept (inpainting, imputation); None: none is given
+    observed  (B, ...)   True where an entry is given and must be kept (inpainting, imputation);
+    None: none is given
     coords    (B, ...)   where the entries live (observation times, positions)
-    cond      name -> (B, ...)   what the state is conditioned on: labels, noisy speech, history, ...
+    cond      name -> (B, ...)   what the state is conditioned on: labels, noisy speech, history,
+    ...
 
-A label is a tensor of integers >= 0 and its null value, "not told", is -1; a real-valued condition's null value is 0.
+A label is a tensor of integers >= 0 and its null value, "not told", is -1; a real-valued
+condition's null value is 0.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -25,8 +30,8 @@ class Batch:
     """States `x` (B, ...) and what is known about them; see the module's docstring for shapes.
 
     Raises:
-        ValueError: if a field's first dimension differs from the number of states, or the mask or observed pattern can't be
-            broadcast to the state.
+        ValueError: if a field's first dimension differs from the number of states, or the mask or
+            observed pattern can't be broadcast to the state.
     """
 
     x: Tensor
@@ -38,10 +43,14 @@ class Batch:
     def __post_init__(self) -> None:
         for name, value in self._tensors().items():
             if value.shape[:1] != self.x.shape[:1]:
-                raise ValueError(f"Batch: {name} has {tuple(value.shape)[:1]} rows, x has {len(self.x)}; give one row a state")
-        for name, value in (("mask", self.mask), ("observed", self.observed)):
-            if value is not None and not _fits(value.shape, self.x.shape):
-                raise ValueError(f"Batch: {name} has shape {tuple(value.shape)}, which doesn't broadcast to the state's {tuple(self.x.shape)}")
+                raise ValueError(
+                    f"Batch: {name} has {tuple(value.shape)[:1]} rows, x has {len(self.x)}; give one row a state"
+                )
+        for name, pattern in (("mask", self.mask), ("observed", self.observed)):
+            if pattern is not None and not _fits(pattern.shape, self.x.shape):
+                raise ValueError(
+                    f"Batch: {name} has shape {tuple(pattern.shape)}, which doesn't broadcast to the state's {tuple(self.x.shape)}"
+                )
 
     def __len__(self) -> int:
         return len(self.x)
@@ -54,13 +63,15 @@ class Batch:
     def dims(self) -> Tensor:
         """The number of existing entries of each state, (B,)."""
         if self.mask is None:
-            return self.x.new_full((len(self),), self.x[0].numel())
+            return self.x.new_full((len(self),), math.prod(self.x.shape[1:]))
         return self.mask.expand_as(self.x).reshape(len(self), -1).sum(1).to(self.x.dtype)
 
     def map(self, f: Callable[[Tensor], Tensor]) -> Batch:
         """The batch with `f` applied to every tensor in it."""
-        parts = {k: None if v is None else f(v) for k, v in self._fields().items()}
-        return Batch(**parts, cond={k: f(v) for k, v in self.cond.items()})  # type: ignore[arg-type]
+        mask, observed, coords = (
+            None if v is None else f(v) for v in (self.mask, self.observed, self.coords)
+        )
+        return Batch(f(self.x), mask, observed, coords, {k: f(v) for k, v in self.cond.items()})
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on another device."""
@@ -75,20 +86,28 @@ class Batch:
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def without_condition(self, drop: Tensor | None = None) -> Batch:
-        """The batch with its conditions set to their null value, in all rows or where `drop` (B,) is True."""
+        """The batch with its conditions set to their null value, in all rows or where `drop` (B,)
+        is True."""
         return self.replace(cond={k: _null(v, drop) for k, v in self.cond.items()})
 
-    def _fields(self) -> dict[str, Tensor | None]:
-        return {"x": self.x, "mask": self.mask, "observed": self.observed, "coords": self.coords}
-
     def _tensors(self) -> dict[str, Tensor]:
-        return {k: v for k, v in self._fields().items() if v is not None} | {f"cond[{k!r}]": v for k, v in self.cond.items()}
+        fields = {"mask": self.mask, "observed": self.observed, "coords": self.coords}
+        named = {f"cond[{k!r}]": v for k, v in self.cond.items()}
+        return {k: v for k, v in fields.items() if v is not None} | named
 
 
 def _fits(shape: torch.Size, state: torch.Size) -> bool:
-    return len(shape) == len(state) and all(n in (1, size) for n, size in zip(shape, state, strict=True))
+    """Whether a tensor broadcasts to the state without enlarging it."""
+    padded = (1,) * (len(state) - len(shape)) + tuple(shape)
+    return len(padded) == len(state) and all(
+        a in (1, b) for a, b in zip(padded, state, strict=True)
+    )
 
 
 def _null(value: Tensor, drop: Tensor | None) -> Tensor:
     null = torch.zeros_like(value) if value.is_floating_point() else torch.full_like(value, -1)
-    return null if drop is None else torch.where(drop.reshape(-1, *[1] * (value.ndim - 1)), null, value)
+    return (
+        null
+        if drop is None
+        else torch.where(drop.reshape(-1, *[1] * (value.ndim - 1)), null, value)
+    )

@@ -1,4 +1,5 @@
-"""Checkpoints without pickle: safetensors weights with a JSON header, written to a temporary name and renamed."""
+"""Checkpoints without pickle: safetensors weights with a JSON header, written to a temporary name
+and renamed."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def save_weights(module: nn.Module, path: Path, about: Mapping[str, Any]) -> Non
         save_file(state, part, {"format": _FORMAT, "about": json.dumps(dict(about))})
         os.replace(part, path)
     except SafetensorError as error:
-        raise OSError(f"{path}: can't be written ({error}); check free space and permissions") from error
+        raise OSError(
+            f"{path}: can't be written ({error}); check free space and permissions"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -51,7 +54,9 @@ def read_about(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such checkpoint") from error
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: not a readable checkpoint ({error}); it may be truncated, train or copy it again") from error
+        raise CheckpointError(
+            f"{path}: not a readable checkpoint ({error}); it may be truncated, train or copy it again"
+        ) from error
     if header.get("format") != _FORMAT:
         raise CheckpointError(f"{path}: a safetensors file, but not written by unnoise")
     about: dict[str, Any] = json.loads(header["about"])
@@ -59,16 +64,23 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def load_weights(module: nn.Module, path: Path) -> dict[str, Any]:
-    """Load `path` into the module, whose names and shapes must match; returns what was saved with it.
+    """Load `path` into the module, whose names and shapes must match; returns what was saved with
+    it.
 
     Raises:
         CheckpointError: if the file is unreadable, or made for another architecture.
     """
     about = read_about(path)
     saved, own = load_file(path), module.state_dict()
-    wrong = sorted(k for k in saved.keys() | own.keys() if k not in saved or k not in own or saved[k].shape != own[k].shape)
+    wrong = sorted(
+        k
+        for k in saved.keys() | own.keys()
+        if k not in saved or k not in own or saved[k].shape != own[k].shape
+    )
     if wrong:
-        raise CheckpointError(f"{path}: made for another model ({len(wrong)} tensors differ, first {wrong[0]!r}); it says {about}")
+        raise CheckpointError(
+            f"{path}: made for another model ({len(wrong)} tensors differ, first {wrong[0]!r}); it says {about}"
+        )
     module.load_state_dict(saved)
     return about
 

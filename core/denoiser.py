@@ -1,22 +1,24 @@
 r"""Denoisers: a network's output read as a belief about x_0.
 
-A network F sees a scaled state and the log-SNR, never t and never the schedule, and is read through three coefficients
-(Karras et al. 2022, eq. 7):
+A network F sees a scaled state and the log-SNR, never t and never the schedule, and is read
+through three coefficients (Karras et al. 2022, eq. 7):
 
     E[x_0 | x_t] = c_skip x_t + c_out F(c_in x_t, log-SNR)
 
-What a network is asked for (data, noise, velocity, score) is a choice of these three numbers and nothing else. All of them are written in
-the state's own units, so a change of gauge rescales input and output together: with the gauge-free coordinate
-z = x_t / sqrt(alpha^2 + sigma^2), a network sees the same z at the same log-SNR whatever the schedule, and a schedule can be swapped
-after training. Guidance is a Denoiser that wraps a Denoiser.
+What a network is asked for (data, noise, velocity, score) is a choice of these three numbers and
+nothing else. All of them are written in the state's own units, so a change of gauge rescales input
+and output together: with the gauge-free coordinate z = x_t / sqrt(alpha^2 + sigma^2), a network
+sees the same z at the same log-SNR whatever the schedule, and a schedule can be swapped after
+training. Guidance is a Denoiser that wraps a Denoiser.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,22 +27,34 @@ from unnoise.core.batch import Batch
 from unnoise.core.posterior import Levels, Mean, Posterior
 from unnoise.core.schedule import Level, Scalar
 
-__all__ = ["Denoiser", "Eps", "Given", "Guided", "Karras", "LevelDenoiser", "MeanDenoiser", "Parameterisation", "Score", "Velocity", "X0"]
+__all__ = [
+    "X0",
+    "Denoiser",
+    "Eps",
+    "Given",
+    "Guided",
+    "Karras",
+    "LevelDenoiser",
+    "MeanDenoiser",
+    "Parameterisation",
+    "Score",
+    "Velocity",
+]
 
-Q = TypeVar("Q", covariant=True)
+Q_co = TypeVar("Q_co", covariant=True)
 Network = Callable[[Tensor, Tensor, Batch], Tensor]  # F(c_in x_t, log_snr (B,), batch)
 
 
-class Denoiser(nn.Module, ABC, Generic[Q]):
+class Denoiser(nn.Module, ABC, Generic[Q_co]):
     """A map from a noisy state at a level to a belief about x_0."""
 
     @abstractmethod
-    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Q:
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Q_co:
         """The belief about x_0 given x_t, and given what the batch says besides."""
 
-    def __call__(self, x_t: Tensor, level: Level, batch: Batch) -> Q:
-        belief: Q = super().__call__(x_t, level, batch)
-        return belief
+    if TYPE_CHECKING:
+
+        def __call__(self, x_t: Tensor, level: Level, batch: Batch) -> Q_co: ...
 
 
 class Parameterisation(ABC):
@@ -66,7 +80,8 @@ class Eps(Parameterisation):
 
 
 class Velocity(Parameterisation):
-    """F = (alpha eps - sigma x_0) / sqrt(alpha^2 + sigma^2), "v" (Salimans & Ho 2022) in any gauge."""
+    """F = (alpha eps - sigma x_0) / sqrt(alpha^2 + sigma^2), "v" (Salimans & Ho 2022) in any
+    gauge."""
 
     def coefficients(self, level: Level) -> tuple[Scalar, Scalar, Scalar]:
         norm = _norm(level)
@@ -74,7 +89,8 @@ class Velocity(Parameterisation):
 
 
 class Score(Parameterisation):
-    """F = gradient of log p(z) of the gauge-free state z = x_t / sqrt(alpha^2 + sigma^2) (Song et al. 2021)."""
+    """F = gradient of log p(z) of the gauge-free state z = x_t / sqrt(alpha^2 + sigma^2) (Song et
+    al. 2021)."""
 
     def coefficients(self, level: Level) -> tuple[Scalar, Scalar, Scalar]:
         norm = _norm(level)
@@ -83,14 +99,19 @@ class Score(Parameterisation):
 
 @dataclass(frozen=True)
 class Karras(Parameterisation):
-    """EDM's preconditioning for data of standard deviation `data_std` (Karras et al. 2022, table 1): unit-variance input and target."""
+    """EDM's preconditioning for data of standard deviation `data_std` (Karras et al. 2022, table
+    1): unit-variance input and target."""
 
     data_std: float = 0.5
 
     def coefficients(self, level: Level) -> tuple[Scalar, Scalar, Scalar]:
         variance = level.alpha**2 * self.data_std**2 + level.sigma**2
         root = variance**0.5
-        return 1 / root, level.alpha * self.data_std**2 / variance, level.sigma * self.data_std / root
+        return (
+            1 / root,
+            level.alpha * self.data_std**2 / variance,
+            level.sigma * self.data_std / root,
+        )
 
 
 class MeanDenoiser(Denoiser[Mean]):
@@ -108,10 +129,12 @@ class MeanDenoiser(Denoiser[Mean]):
 
 
 class LevelDenoiser(Denoiser[Levels]):
-    r"""Bayes' rule for quantised data: $p(x_i = v_k | x_t) \propto e^{F_{ik}} N(x_{t,i}; \alpha v_k, \sigma^2)$.
+    r"""Bayes' rule for quantised data: $p(x_i = v_k | x_t) \propto e^{F_{ik}} N(x_{t,i}; \alpha
+    v_k, \sigma^2)$.
 
-    The network gives the odds of each level from the rest of the state; the entry's own reading enters exactly. So the network never has to
-    resolve the grid, at any noise level. It returns features (B, ..., E) of a state (B, ...); the odds are linear in them. For white noise.
+    The network gives the odds of each level from the rest of the state; the entry's own reading
+    enters exactly. So the network never has to resolve the grid, at any noise level. It returns
+    features (B, ..., E) of a state (B, ...); the odds are linear in them. For white noise.
 
     Args:
         network: F(x / sqrt(alpha^2 + sigma^2), log_snr (B,), batch) -> features (B, ..., E).
@@ -120,28 +143,53 @@ class LevelDenoiser(Denoiser[Levels]):
         odds: log frequencies of the levels (K,), where training starts; None: all equal.
     """
 
-    def __init__(self, network: Network, features: int, values: Tensor, odds: Tensor | None = None) -> None:
+    def __init__(
+        self, network: Network, features: int, values: Tensor, odds: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.values: Tensor
         self.register_buffer("values", values.clone())
         self.weight = nn.Parameter(torch.zeros(len(values), features))
-        self.bias = nn.Parameter(torch.zeros(len(values)) if odds is None else odds.to(values.dtype).clone())
+        self.bias = nn.Parameter(
+            torch.zeros(len(values)) if odds is None else odds.to(values.dtype).clone()
+        )
 
     def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Levels:
         h = self.network(x_t / _norm(level), level.condition(x_t), batch).to(x_t.dtype)
-        # log N(x_t; alpha v, sigma^2) = snr (y v - v^2 / 2) + terms without v, with y = x_t / alpha: two more features
-        snr = torch.as_tensor((level.alpha / level.sigma) ** 2, dtype=x_t.dtype, device=x_t.device).expand_as(x_t)
-        query = torch.cat([h, torch.ones_like(h[..., :1]), (snr * x_t / level.alpha)[..., None], snr[..., None]], -1)
-        key = torch.cat([self.weight, self.bias[:, None], self.values[:, None], -0.5 * self.values[:, None].square()], 1)
+        # log N(x_t; alpha v, sigma^2) = snr (y v - v^2 / 2) + terms without v, with y = x_t /
+        # alpha: two more features
+        snr = torch.as_tensor(
+            (level.alpha / level.sigma) ** 2, dtype=x_t.dtype, device=x_t.device
+        ).expand_as(x_t)
+        query = torch.cat(
+            [
+                h,
+                torch.ones_like(x_t)[..., None],
+                (snr * x_t / level.alpha)[..., None],
+                snr[..., None],
+            ],
+            -1,
+        )
+        key = torch.cat(
+            [
+                self.weight,
+                self.bias[:, None],
+                self.values[:, None],
+                -0.5 * self.values[:, None].square(),
+            ],
+            1,
+        )
         return Levels(query, key, self.values)
 
 
 class Guided(Denoiser[Mean]):
-    r"""Classifier-free guidance: $\hat x = \hat x_\emptyset + w (\hat x_c - \hat x_\emptyset)$ (Ho & Salimans 2022).
+    r"""Classifier-free guidance: $\hat x = \hat x_\emptyset + w (\hat x_c - \hat x_\emptyset)$ (Ho
+    & Salimans 2022).
 
-    w = 0 ignores the condition, 1 is the plain conditional model, above 1 sharpens it. Both beliefs come from one call on a doubled
-    batch. The noise estimate is affine in the mean, so guiding one guides the other.
+    w = 0 ignores the condition, 1 is the plain conditional model, above 1 sharpens it. Both
+    beliefs come from one call on a doubled batch. The noise estimate is affine in the mean, so
+    guiding one guides the other.
     """
 
     def __init__(self, denoiser: Denoiser[Posterior], scale: float) -> None:
@@ -159,8 +207,8 @@ class Guided(Denoiser[Mean]):
 class Given(Denoiser[Mean]):
     """Inpainting: the belief about an observed entry is its value, whatever the network thinks.
 
-    With the noise estimate read off the same belief, every sampler then carries observed entries along their own noisy path and ends
-    on them exactly.
+    With the noise estimate read off the same belief, every sampler then carries observed entries
+    along their own noisy path and ends on them exactly.
     """
 
     def __init__(self, denoiser: Denoiser[Posterior]) -> None:
@@ -173,15 +221,16 @@ class Given(Denoiser[Mean]):
 
 
 def _norm(level: Level) -> Scalar:
-    root: Scalar = (level.alpha**2 + level.sigma**2) ** 0.5
-    return root
+    if isinstance(level.alpha, Tensor) and isinstance(level.sigma, Tensor):
+        return torch.hypot(level.alpha, level.sigma)
+    return math.hypot(level.alpha, level.sigma)
 
 
 def _combine(a: Scalar, x: Tensor, b: Scalar, y: Tensor) -> Tensor:
     """a x + b y in the fewest passes."""
-    if isinstance(a, Tensor) or isinstance(b, Tensor):
-        return a * x + b * y
-    return b * y if a == 0 else torch.add(a * x, y, alpha=b)
+    if isinstance(b, Tensor):
+        return torch.addcmul(a * x, b, y)
+    return b * y if isinstance(a, float) and a == 0 else torch.add(a * x, y, alpha=b)
 
 
 def _cat(a: Batch, b: Batch) -> Batch:
@@ -197,4 +246,9 @@ def _cat(a: Batch, b: Batch) -> Batch:
 def _doubled(level: Level) -> Level:
     if not isinstance(level.t, Tensor) or len(level.t) == 1:
         return level
-    return Level(*(torch.cat([v, v]) if isinstance(v, Tensor) else v for v in (level.t, level.alpha, level.sigma, level.log_snr)))
+    return Level(
+        *(
+            torch.cat([v, v]) if isinstance(v, Tensor) else v
+            for v in (level.t, level.alpha, level.sigma, level.log_snr)
+        )
+    )

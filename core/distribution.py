@@ -1,6 +1,7 @@
 """The distributions that a process hands out: small, mask-aware, drawn with an explicit generator.
 
-`torch.distributions` takes no generator and validates on every call, so the two laws that Gaussian diffusion needs are written here.
+`torch.distributions` takes no generator and validates on every call, so the two laws that Gaussian
+diffusion needs are written here.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ class Distribution(ABC):
 
     @abstractmethod
     def on(self, values: Tensor) -> Distribution:
-        """The law restricted to entries in `values` (K,) and normalised: how a density decodes quantised data."""
+        """The law restricted to entries in `values` (K,) and normalised: how a density decodes
+        quantised data."""
 
 
 @dataclass(frozen=True, eq=False)
 class Normal(Distribution):
-    """N(mean, scale^2 C), C the covariance of a Noise; scale is a number, or a tensor that broadcasts against the state."""
+    """N(mean, scale^2 C), C the covariance of a Noise; scale is a number, or a tensor that
+    broadcasts against the state."""
 
     mean: Tensor
     scale: Scalar
@@ -45,7 +48,10 @@ class Normal(Distribution):
     batch: Batch
 
     def sample(self, generator: Generator = None) -> Tensor:
-        return self.mean + self.scale * self.noise.sample(self.batch, generator)
+        z = self.noise.sample(self.batch, generator)
+        if isinstance(self.scale, Tensor):
+            return torch.addcmul(self.mean, self.scale, z)
+        return torch.add(self.mean, z, alpha=self.scale)
 
     def log_prob(self, x: Tensor) -> Tensor:
         scale = torch.as_tensor(self.scale, dtype=x.dtype, device=x.device)
@@ -60,7 +66,8 @@ class Normal(Distribution):
 
 @dataclass(frozen=True, eq=False)
 class Lattice(Distribution):
-    """Independent entries with probabilities softmax(logits) on the grid `values`: logits (B, ..., K), values (K,) increasing."""
+    """Independent entries with probabilities softmax(logits) on the grid `values`: logits (B, ...,
+    K), values (K,) increasing."""
 
     logits: Tensor
     values: Tensor
@@ -84,7 +91,8 @@ class Lattice(Distribution):
 
 
 def divergence(q: Distribution, p: Distribution, generator: Generator = None) -> Tensor:
-    """KL(q || p) of each state in nats, (B,): in closed form for two Normals of one noise, else an unbiased one-draw estimate."""
+    """KL(q || p) of each state in nats, (B,): in closed form for two Normals of one noise, else an
+    unbiased one-draw estimate."""
     if isinstance(q, Normal) and isinstance(p, Normal) and q.noise is p.noise:
         ratio = torch.as_tensor(q.scale, dtype=q.mean.dtype, device=q.mean.device) / p.scale
         dims = q.batch.dims()

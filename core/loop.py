@@ -28,7 +28,8 @@ _ORDER, _NOISE, _DROPOUT = 0, 1, 2  # streams of a seed
 
 
 class Steps(Dataset[Batch]):
-    """The batch of a step, as a function of the step's number: each epoch is one permutation, cut into batches."""
+    """The batch of a step, as a function of the step's number: each epoch is one permutation, cut
+    into batches."""
 
     def __init__(self, data: Batch, batch: int, seed: int, rank: int, world: int) -> None:
         self.data, self.batch, self.seed, self.rank, self.world = data, batch, seed, rank, world
@@ -55,41 +56,62 @@ class Training(L.LightningModule):
 
     def forward(self, batch: Batch) -> Tensor:
         base = seeded(self.seed, _NOISE, self.global_step, device=self.device)
-        with torch.random.fork_rng(enabled=True):  # dropout draws from the global stream: give it this step's own, put the user's back
-            torch.manual_seed(seeded(self.seed, _DROPOUT, self.global_step, self.global_rank).initial_seed())
-            return self.objective(batch, Shard(base, self.global_rank, self.trainer.world_size))
+        with torch.random.fork_rng(
+            enabled=True
+        ):  # dropout draws from the global stream: give it this step's own, put the user's back
+            torch.manual_seed(
+                seeded(self.seed, _DROPOUT, self.global_step, self.global_rank).initial_seed()
+            )
+            loss: Tensor = self.objective(
+                batch, Shard(base, self.global_rank, self.trainer.world_size)
+            )
+            return loss
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        loss = self(batch)
+        loss: Tensor = self(batch)
         self.log("loss", loss, prog_bar=True, logger=False)
         return loss
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(
-            self.model.parameters(), self.how.lr, betas=(0.9, 0.99), weight_decay=self.how.weight_decay
+            self.model.parameters(),
+            self.how.lr,
+            betas=(0.9, 0.99),
+            weight_decay=self.how.weight_decay,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.how.learning_rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
         return batch.to(device)
 
 
 class Averaging(Callback):
-    """The exponential average of the weights. Its decay rises as (1 + step) / (10 + step), so the initial weights are forgotten."""
+    """The exponential average of the weights. Its decay rises as (1 + step) / (10 + step), so the
+    initial weights are forgotten."""
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: object) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, *_: object
+    ) -> None:
         assert isinstance(module, Training)
         step = trainer.global_step
         decay = min(module.how.ema, (1 + step) / (10 + step))
         with torch.no_grad():
-            torch._foreach_lerp_(list(module.average.parameters()), list(module.model.parameters()), 1 - decay)
+            torch._foreach_lerp_(
+                list(module.average.parameters()), list(module.model.parameters()), 1 - decay
+            )
             for mean, now in zip(module.average.buffers(), module.model.buffers(), strict=True):
                 mean.copy_(now)
 
 
 class Recorder(Callback):
-    """Keeps the history: losses stay on the device until a row is due. Its rows are part of the resumable state."""
+    """Keeps the history: losses stay on the device until a row is due. Its rows are part of the
+    resumable state."""
 
     def __init__(self, how: Fit) -> None:
         self.how, self.rows, self.losses = how, [], []  # type: ignore[var-annotated]
@@ -98,7 +120,9 @@ class Recorder(Callback):
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.since = time.monotonic()
 
-    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, *_: object) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, *_: object
+    ) -> None:
         self.losses.append(outputs["loss"].detach())
         if trainer.global_step % self.how.log_every == 0 or trainer.global_step == self.how.steps:
             loss = torch.stack(self.losses).mean().item()
@@ -106,11 +130,17 @@ class Recorder(Callback):
                 raise FloatingPointError(
                     f"fit: the loss became {loss} near step {trainer.global_step}; lower Fit.lr, or check the data's scale"
                 )
-            self.rows.append({"step": trainer.global_step, "loss": loss, "seconds": round(self._seconds(), 3)})
+            self.rows.append(
+                {"step": trainer.global_step, "loss": loss, "seconds": round(self._seconds(), 3)}
+            )
             self.losses = []
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "losses": [loss.cpu() for loss in self.losses], "spent": self._seconds()}
+        return {
+            "rows": self.rows,
+            "losses": [loss.cpu() for loss in self.losses],
+            "spent": self._seconds(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.rows, self.losses, self.spent = state["rows"], state["losses"], state["spent"]
@@ -120,7 +150,13 @@ class Recorder(Callback):
 
 
 def run(
-    model: Model, data: Batch, how: Fit, folder: Path | None, seed: int, progress: bool, trainer_options: dict[str, Any]
+    model: Model,
+    data: Batch,
+    how: Fit,
+    folder: Path | None,
+    seed: int,
+    progress: bool,
+    trainer_options: dict[str, Any],
 ) -> History:
     """See `unnoise.core.training.fit`."""
     last = None if folder is None else _resumable(folder, describe(how, seed))
@@ -130,7 +166,11 @@ def run(
     if folder is not None:
         callbacks.append(
             ModelCheckpoint(
-                folder, "last", every_n_train_steps=how.checkpoint_every, save_top_k=1, enable_version_counter=False
+                folder,
+                "last",
+                every_n_train_steps=how.checkpoint_every,
+                save_top_k=1,
+                enable_version_counter=False,
             )
         )
     if progress:
@@ -143,11 +183,19 @@ def run(
             enable_checkpointing=folder is not None, use_distributed_sampler=False, **trainer_options,
         )  # fmt: skip
         if how.batch % trainer.world_size:
-            raise ValueError(f"fit: a batch of {how.batch} can't be split over {trainer.world_size} devices")
+            raise ValueError(
+                f"fit: a batch of {how.batch} can't be split over {trainer.world_size} devices"
+            )
         training = Training(model.train(), how, seed)
-        start = 0 if last is None else int(torch.load(last, weights_only=True, map_location="cpu")["global_step"])
+        start = (
+            0
+            if last is None
+            else int(torch.load(last, weights_only=True, map_location="cpu")["global_step"])
+        )
         feed = Steps(data, how.batch, seed, trainer.global_rank, trainer.world_size)
-        loader = DataLoader(feed, batch_size=None, sampler=range(start, how.steps), generator=seeded(seed))
+        loader = DataLoader(
+            feed, batch_size=None, sampler=range(start, how.steps), generator=seeded(seed)
+        )
         trainer.fit(training, loader, ckpt_path=last, weights_only=True)
         if trainer.interrupted and folder is not None:
             trainer.save_checkpoint(folder / "last.ckpt")
@@ -165,14 +213,17 @@ def _resumable(folder: Path, settings: dict[str, Any]) -> Path | None:
         changed = sorted(k for k in settings if saved.get(k) != settings[k])
         if changed:
             was = ", ".join(f"{k} was {saved.get(k)!r} and is {settings[k]!r}" for k in changed)
-            raise ValueError(f"{folder}: holds a run with other settings ({was}); use another folder, or delete this one")
+            raise ValueError(
+                f"{folder}: holds a run with other settings ({was}); use another folder, or delete this one"
+            )
         return last
     atomic_write(about, json.dumps(settings, indent=1))
     return None
 
 
 def _quiet() -> None:
-    """Silence Lightning's advice about what was done on purpose (few workers, no logger, a short epoch)."""
+    """Silence Lightning's advice about what was done on purpose (few workers, no logger, a short
+    epoch)."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning.*")

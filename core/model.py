@@ -1,4 +1,5 @@
-"""A model: a process, its denoiser, and the units of the data. Pure delegation: everything it does is a value passed in.
+"""A model: a process, its denoiser, and the units of the data. Pure delegation: everything it does
+is a value passed in.
 
     model.loss(batch)                 a scalar to minimise
     model.sample(8)                   eight states, in the data's units
@@ -68,24 +69,37 @@ class Model(nn.Module):
         """Samples in the data's units.
 
         Args:
-            batch: how many, or a batch whose conditions, masks and observed entries the samples shall have.
+            batch: how many, or a batch whose conditions, masks and observed entries the samples
+                shall have.
             sampler: how; the default costs 32 evaluations.
-            guidance: 1: the conditional model; above 1: classifier-free guidance; 0: the unconditional model.
+            guidance: 1: the conditional model; above 1: classifier-free guidance; 0: the
+                unconditional model.
             prior: the law of the first state; None: the process's own.
             generator: source of all randomness; None: torch's global one.
             callback: called after every step.
         """
         batch = self._blank(batch) if isinstance(batch, int) else self.encode(batch)
-        denoiser = self.denoiser if guidance == 1 or not batch.cond else Guided(self.denoiser, guidance)
+        denoiser = (
+            self.denoiser if guidance == 1 or not batch.cond else Guided(self.denoiser, guidance)
+        )
         draw = Sampler() if sampler is None else sampler
-        x = draw(self.process, denoiser, batch, prior=prior, generator=generator, callback=callback)
+        x = draw(
+            self.process, denoiser, batch, prior=prior, generator=generator, callback=callback
+        )
         return self.transform.decode(x)
 
-    def log_prob(self, batch: Batch, method: Likelihood | None = None, generator: Generator = None) -> LikelihoodResult:
-        """log p of every state in nats of the data's units: a probability if the data are quantised, else a density."""
+    def log_prob(
+        self, batch: Batch, method: Likelihood | None = None, generator: Generator = None
+    ) -> LikelihoodResult:
+        """log p of every state in nats of the data's units: a probability if the data are
+        quantised, else a density."""
         estimate = Bound() if method is None else method
         result = estimate(
-            self.process, self.denoiser, self.encode(batch), values=self.transform.values, generator=generator
+            self.process,
+            self.denoiser,
+            self.encode(batch),
+            values=self.transform.values,
+            generator=generator,
         )
         return result.shifted(self.transform.log_det)
 
@@ -96,13 +110,21 @@ class Model(nn.Module):
             ValueError: if its states don't have the model's shape.
         """
         if tuple(batch.x.shape[1:]) != self.shape:
-            raise ValueError(f"Model: a state has shape {self.shape}, the batch holds {tuple(batch.x.shape[1:])}")
+            raise ValueError(
+                f"Model: a state has shape {self.shape}, the batch holds {tuple(batch.x.shape[1:])}"
+            )
         x = self.transform.encode(batch.x)
         return batch if x is batch.x else batch.replace(x=x)
 
     def with_schedule(self, schedule: Schedule) -> Self:
         """The same networks under another schedule (they see log-SNR only)."""
-        return type(self)(Gaussian(schedule, self.process.noise), self.denoiser, self.shape, self.transform, self.objective)
+        return type(self)(
+            Gaussian(schedule, self.process.noise),
+            self.denoiser,
+            self.shape,
+            self.transform,
+            self.objective,
+        )
 
     def save(self, path: Path | str, about: Mapping[str, Any] | None = None) -> None:
         """Write weights (safetensors) and `about`, any JSON, in one file, atomically."""

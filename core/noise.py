@@ -1,7 +1,8 @@
 """Centred Gaussian noise on a state space: z ~ N(0, C).
 
-White noise has C = I. Other covariances (kernels in time, symmetric matrices, spectra) are other classes with the same four methods, and a process
-never asks which it has. All methods respect the batch's mask: entries that don't exist are zero, and count for nothing.
+White noise has C = I. Other covariances (kernels in time, symmetric matrices, spectra) are other
+classes with the same four methods, and a process never asks which it has. All methods respect the
+batch's mask: entries that don't exist are zero, and count for nothing.
 """
 
 from __future__ import annotations
@@ -34,11 +35,14 @@ class Noise(nn.Module, ABC):
 
     def square_norm(self, x: Tensor, batch: Batch) -> Tensor:
         """x' C^-1 x of each state, (B,)."""
-        return self.whiten(x, batch).square().reshape(len(x), -1).sum(1)
+        square = self.whiten(x, batch).square()
+        return square.sum(tuple(range(1, x.ndim))) if x.ndim > 1 else square
 
     def log_prob(self, z: Tensor, batch: Batch) -> Tensor:
         """log N(z; 0, C) of each state in nats, (B,)."""
-        return -0.5 * (self.square_norm(z, batch) + self.log_det(batch) + math.log(2 * math.pi) * batch.dims())
+        return -0.5 * (
+            self.square_norm(z, batch) + self.log_det(batch) + math.log(2 * math.pi) * batch.dims()
+        )
 
 
 class White(Noise):

@@ -1,17 +1,21 @@
 r"""Training objectives: one loss, weight x rate.
 
-    loss = E_t [ weight(t) rate(t) ],   rate = the process's path-KL integrand in nats per unit of log-SNR
+    loss = E_t [ weight(t) rate(t) ],   rate = the process's path-KL integrand in nats per unit of
+    log-SNR
 
-A weight changes what the network cares about, not what its optimum is. With `Elbo` the loss is the bound's integral in nats, because
-int rate d(log-SNR) = E_t[ |d log-SNR / dt| rate ]. `Simple` is Ho et al.'s unweighted noise error, E|eps - eps_hat|^2. The times are
-a separate choice: any density on [0, 1] whose draws carry 1/density gives the same expectation, with another variance. Low-discrepancy times,
-(u + i/B) mod 1, are a stratified uniform draw with one random number a batch (VDM, appendix I.1).
+A weight changes what the network cares about, not what its optimum is. With `Elbo` the loss is the
+bound's integral in nats, because int rate d(log-SNR) = E_t[ |d log-SNR / dt| rate ]. `Simple` is
+Ho et al.'s unweighted noise error, E|eps - eps_hat|^2. The times are a separate choice: any
+density on [0, 1] whose draws carry 1/density gives the same expectation, with another variance.
+Low-discrepancy times, (u + i/B) mod 1, are a stratified uniform draw with one random number a
+batch (VDM, appendix I.1).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,12 +54,15 @@ class Elbo(Weight):
 
 @dataclass(frozen=True)
 class MinSNR(Weight):
-    """2 min(snr, gamma) / snr: the x_0 error, with a weight clamped at gamma (Hang et al. 2023)."""
+    """2 min(snr, gamma) / snr: the x_0 error, with a weight clamped at gamma (Hang et al.
+    2023)."""
 
     gamma: float = 5.0
 
     def __call__(self, level: Level, schedule: Schedule) -> Tensor:
-        return 2 * (self.gamma * torch.exp(-torch.as_tensor(level.log_snr).reshape(-1))).clamp(max=1)
+        return 2 * (self.gamma * torch.exp(-torch.as_tensor(level.log_snr).reshape(-1))).clamp(
+            max=1
+        )
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class Objective:
         weight: what the network cares about.
         times: where it looks.
         stratified: low-discrepancy times, one random number a batch, instead of independent ones.
-        condition_dropout: the share of rows whose condition is hidden in training, for classifier-free guidance.
+        condition_dropout: the share of rows whose condition is hidden in training, for
+            classifier-free guidance.
     """
 
     weight: Weight = field(default_factory=Simple)
@@ -76,13 +84,27 @@ class Objective:
 
     def __post_init__(self) -> None:
         if not 0 <= self.condition_dropout < 1:
-            raise ValueError(f"Objective: condition_dropout must be in [0, 1), got {self.condition_dropout}")
+            raise ValueError(
+                f"Objective: condition_dropout must be in [0, 1), got {self.condition_dropout}"
+            )
 
-    def __call__(self, process: Process, denoiser: Denoiser, batch: Batch, generator: Generator = None) -> Tensor:  # type: ignore[type-arg]
+    def __call__(
+        self,
+        process: Process[Any],
+        denoiser: Denoiser[Any],
+        batch: Batch,
+        generator: Generator = None,
+    ) -> Tensor:
         """The scalar loss, in nats per entry up to the weight."""
         return self.terms(process, denoiser, batch, generator).mean()
 
-    def terms(self, process: Process, denoiser: Denoiser, batch: Batch, generator: Generator = None) -> Tensor:  # type: ignore[type-arg]
+    def terms(
+        self,
+        process: Process[Any],
+        denoiser: Denoiser[Any],
+        batch: Batch,
+        generator: Generator = None,
+    ) -> Tensor:
         """The loss of each state, (B,)."""
         if self.condition_dropout > 0 and batch.cond:
             drop = uniform((len(batch),), batch.x, generator) < self.condition_dropout
@@ -94,4 +116,6 @@ class Objective:
         return rate * (self.weight(level, process.schedule) * inverse_density / batch.dims())
 
     def _quantiles(self, x: Tensor, generator: Generator) -> Tensor:
-        return low_discrepancy(x, generator) if self.stratified else uniform((len(x),), x, generator)
+        return (
+            low_discrepancy(x, generator) if self.stratified else uniform((len(x),), x, generator)
+        )

@@ -1,7 +1,9 @@
 """What a denoiser says about x_0 given x_t: a belief, not a bare tensor.
 
-    Mean        its expectation E[x_0 | x_t]: all that a Gaussian process needs (score, noise and velocity are linear in it)
-    Levels      probabilities of each level of quantised data for every entry: it has a mean, and decodes exactly
+Mean        its expectation E[x_0 | x_t]: all that a Gaussian process needs (score, noise and
+velocity are linear in it)
+Levels      probabilities of each level of quantised data for every entry: it has a mean, and
+decodes exactly
 """
 
 from __future__ import annotations
@@ -34,10 +36,12 @@ class Mean:
 
 @dataclass(frozen=True, eq=False)
 class Levels:
-    """Independent probabilities softmax(query key') of the levels `values`: query (B, ..., E), key (K, E), values (K,).
+    """Independent probabilities softmax(query key') of the levels `values`: query (B, ..., E), key
+    (K, E), values (K,).
 
-    The mean is an attention of entries onto levels, so a fused kernel computes it without ever holding B x ... x K numbers; it
-    runs in the query's own precision, whatever autocast says, since the evidence in the query needs it.
+    The mean is an attention of entries onto levels, so a fused kernel computes it without ever
+    holding B x ... x K numbers; it runs in the query's own precision, whatever autocast says,
+    since the evidence in the query needs it.
     """
 
     query: Tensor
@@ -47,7 +51,8 @@ class Levels:
     @property
     def logits(self) -> Tensor:
         """(B, ..., K)."""
-        return self.query @ self.key.T
+        with torch.autocast(self.query.device.type, enabled=False):
+            return self.query @ self.key.T
 
     @cached_property
     def mean(self) -> Tensor:

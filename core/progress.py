@@ -1,6 +1,8 @@
-"""Progress bars for loops that take more than two seconds: `for batch in track(batches, "test bits/dim"): ...`
+"""Progress bars for loops that take more than two seconds: `for batch in track(batches, "test
+bits/dim"): ...`
 
-Silent unless the error stream is a terminal, and inside `quiet()`. The library never draws a bar that a caller can't turn off.
+Silent unless the error stream is a terminal, and inside `quiet()`. The library never draws a bar
+that a caller can't turn off.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Randomness with an owner: every draw of the core goes through an explicit generator.
 
-A draw is made on the generator's own device and then moved, so one CPU seed gives the same noise on every device. A `Shard` is a
-generator that draws the rows of a whole distributed batch and keeps those of its own rank: training on w devices then sees exactly
-the noise that one device with a w times larger batch would see, for the price of w cheap draws.
+A draw is made on the generator's own device and then moved, so one CPU seed gives the same noise
+on every device. A `Shard` is a generator that draws the rows of a whole distributed batch and
+keeps those of its own rank: training on w devices then sees exactly the noise that one device with
+a w times larger batch would see, for the price of w cheap draws.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ Generator = torch.Generator | Shard | None
 def seeded(seed: int, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator for one named stream of a seed: `seeded(0, 3)` and `seeded(0, 4)` are unrelated.
 
-    The stream's numbers are hashed (splitmix64), so neighbouring steps don't get neighbouring states.
+    The stream's numbers are hashed (splitmix64), so neighbouring steps don't get neighbouring
+    states.
     """
     state = seed & _MASK
     for number in stream:
@@ -49,11 +51,16 @@ def uniform(shape: tuple[int, ...], like: Tensor, generator: Generator = None) -
 
 
 def low_discrepancy(like: Tensor, generator: Generator = None) -> Tensor:
-    """(u + i/n) mod 1 for the n rows of `like`, of the whole distributed batch if there is one: stratified, from one draw (VDM)."""
+    """(u + i/n) mod 1 for the n rows of `like`, of the whole distributed batch if there is one:
+    stratified, from one draw (VDM)."""
     n = len(like)
-    rank, world, base = (generator.rank, generator.world, generator.base) if isinstance(generator, Shard) else (0, 1, generator)
+    rank, world, base = (
+        (generator.rank, generator.world, generator.base)
+        if isinstance(generator, Shard)
+        else (0, 1, generator)
+    )
     rows = torch.arange(rank * n, (rank + 1) * n, device=like.device, dtype=like.dtype)
-    return (rows / (n * world) + uniform((1,), like, base)) % 1
+    return torch.add(uniform((1,), like, base), rows, alpha=1 / (n * world)).frac_()
 
 
 _MASK = (1 << 64) - 1

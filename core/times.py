@@ -1,6 +1,7 @@
 """Densities of times: where a loss or a bound looks along the schedule.
 
-Any density on [0, 1] whose draws carry 1 / density integrates the same function; the choice only moves the variance.
+Any density on [0, 1] whose draws carry 1 / density integrates the same function; the choice only
+moves the variance.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ __all__ = ["LogSNRTimes", "LogisticTimes", "Times", "Uniform"]
 
 
 class Times(ABC):
-    """A density of times on [0, 1], drawn by its inverse CDF so that quantiles can be stratified."""
+    """A density of times on [0, 1], drawn by its inverse CDF so that quantiles can be
+    stratified."""
 
     @abstractmethod
     def draw(self, u: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor | float]:
@@ -43,10 +45,12 @@ class LogSNRTimes(Times):
 
 @dataclass(frozen=True)
 class LogisticTimes(Times):
-    """Log-SNR from a logistic law cut to the schedule's window: where Gaussian data's error lives (Kong et al. 2023, appendix B).
+    """Log-SNR from a logistic law cut to the schedule's window: where Gaussian data's error lives
+    (Kong et al. 2023, appendix B).
 
-    For data of variance v the noise error is sigmoid(log-SNR + log v) a dimension, whose slope in log-SNR is this density with
-    `loc = -log v` and `scale = 1`; a wider spectrum of variances wants a larger scale.
+    For data of variance v the noise error is sigmoid(log-SNR + log v) a dimension, whose slope in
+    log-SNR is this density with `loc = -log v` and `scale = 1`; a wider spectrum of variances
+    wants a larger scale.
     """
 
     loc: float = 0.0
@@ -55,7 +59,9 @@ class LogisticTimes(Times):
     def draw(self, u: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor]:
         low, high = self._cdf(schedule.log_snr_min), self._cdf(schedule.log_snr_max)
         p = high + (low - high) * u  # t rises as log-SNR falls
-        log_snr = (self.loc + self.scale * torch.logit(p)).clamp(schedule.log_snr_min, schedule.log_snr_max)
+        log_snr = (self.loc + self.scale * torch.logit(p)).clamp(
+            schedule.log_snr_min, schedule.log_snr_max
+        )
         t = schedule.time(log_snr).clamp(0, 1)
         density_of_log_snr = p * (1 - p) / (self.scale * (high - low))
         return t, -1 / (density_of_log_snr * schedule.slope(t)[2])

@@ -1,8 +1,10 @@
 """Training: one function over a Lightning Trainer.
 
-Devices, precision, clipping, distribution, progress and checkpoints are Lightning's. What is ours is that a step is a pure function of (seed, step, state): its rows of data,
-its noise, its dropout are drawn from generators seeded by the step's number, so there is no position to lose and nothing random to save. A run that
-is killed and resumed ends on the same bits as one that was not, and w devices see the rows and the noise that one device with a w times larger batch would see.
+Devices, precision, clipping, distribution, progress and checkpoints are Lightning's. What is ours
+is that a step is a pure function of (seed, step, state): its rows of data, its noise, its dropout
+are drawn from generators seeded by the step's number, so there is no position to lose and nothing
+random to save. A run that is killed and resumed ends on the same bits as one that was not, and w
+devices see the rows and the noise that one device with a w times larger batch would see.
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ class Fit:
 
 @dataclass(frozen=True)
 class History:
-    """What happened: the loss (a mean over `log_every` steps) and the seconds of training spent, by step."""
+    """What happened: the loss (a mean over `log_every` steps) and the seconds of training spent,
+    by step."""
 
     rows: list[Mapping[str, float]] = field(default_factory=list)
 
@@ -88,9 +91,11 @@ def fit(
     progress: bool = True,
     **trainer: Any,
 ) -> History:
-    """Train the model in place on all rows of `data` (in the data's units); it ends with the averaged weights.
+    """Train the model in place on all rows of `data` (in the data's units); it ends with the
+    averaged weights.
 
-    With a folder, a checkpoint is kept there, Ctrl-C leaves one too, and calling again with the same arguments resumes bit-exactly.
+    With a folder, a checkpoint is kept there, Ctrl-C leaves one too, and calling again with the
+    same arguments resumes bit-exactly.
 
     Args:
         model: what to train; its own initial weights count, so make it under a fixed seed.
@@ -99,17 +104,22 @@ def fit(
         folder: where to keep the resumable state; None: nowhere.
         seed: of row order, noise and dropout.
         progress: show a progress bar.
-        **trainer: passed on to `lightning.Trainer`: devices, strategy, accelerator, logger, callbacks, ...
+        **trainer: passed on to `lightning.Trainer`: devices, strategy, accelerator, logger,
+        callbacks, ...
 
     Raises:
-        ValueError: if there are fewer rows than a batch holds, the data aren't finite, or the folder holds the state of a run
-            with other settings.
+        ValueError: if there are fewer rows than a batch holds, the data aren't finite, or the
+            folder holds the state of a run with other settings.
         KeyboardInterrupt: after Ctrl-C, when the checkpoint is written.
     """
-    from unnoise.core.loop import run  # Lightning takes seconds to import, so only those who train pay
+    from unnoise.core.loop import (
+        run,  # Lightning takes seconds to import, so only those who train pay
+    )
 
     if len(data) < how.batch:
-        raise ValueError(f"fit: {len(data)} rows are fewer than a batch of {how.batch}; lower Fit.batch")
+        raise ValueError(
+            f"fit: {len(data)} rows are fewer than a batch of {how.batch}; lower Fit.batch"
+        )
     _refuse_nonfinite(data.x)
     return run(model, data, how, None if folder is None else Path(folder), seed, progress, trainer)
 
@@ -122,4 +132,6 @@ def describe(how: Fit, seed: int) -> dict[str, Any]:
 def _refuse_nonfinite(x: Tensor) -> None:
     if x.is_floating_point() and not bool(x.isfinite().all()):
         bad = (~x.isfinite()).nonzero()
-        raise ValueError(f"fit: the data hold {len(bad)} values that are NaN or infinite, the first at index {tuple(bad[0].tolist())}")
+        raise ValueError(
+            f"fit: the data hold {len(bad)} values that are NaN or infinite, the first at index {tuple(bad[0].tolist())}"
+        )

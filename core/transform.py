@@ -1,7 +1,9 @@
-"""Data transforms: between a user's units and the model's, with the bookkeeping that makes likelihoods comparable.
+"""Data transforms: between a user's units and the model's, with the bookkeeping that makes
+likelihoods comparable.
 
-A transform owns what it does to a density (its log-determinant) and, for quantised data, the grid. So a likelihood is always in nats of the
-user's own data: a density for real-valued data, a probability for quantised data, and no constant like "7 bits" is ever added by hand.
+A transform owns what it does to a density (its log-determinant) and, for quantised data, the grid.
+So a likelihood is always in nats of the user's own data: a density for real-valued data, a
+probability for quantised data, and no constant like "7 bits" is ever added by hand.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class Transform(nn.Module, ABC):
     @property
     @abstractmethod
     def values(self) -> Tensor | None:
-        """The grid of quantised data in the model's units (K,), increasing and equally spaced; None: real-valued data."""
+        """The grid of quantised data in the model's units (K,), increasing and equally spaced;
+        None: real-valued data."""
 
 
 class Affine(Transform):
@@ -63,9 +66,7 @@ class Affine(Transform):
 
 
 class Quantised(Transform):
-    """Levels 0 ... K - 1 to the centres of K equal cells of [-1, 1]: x = 2 (k + 1/2) / K - 1.
-
-    """
+    """Levels 0 ... K - 1 to the centres of K equal cells of [-1, 1]: x = 2 (k + 1/2) / K - 1."""
 
     def __init__(self, levels: int) -> None:
         super().__init__()
@@ -73,7 +74,9 @@ class Quantised(Transform):
             raise ValueError(f"Quantised: needs at least 2 levels, got {levels}")
         self.levels = levels
         self.grid: Tensor
-        self.register_buffer("grid", 2 * (torch.arange(levels) + 0.5) / levels - 1, persistent=False)
+        self.register_buffer(
+            "grid", 2 * (torch.arange(levels) + 0.5) / levels - 1, persistent=False
+        )
 
     def encode(self, raw: Tensor) -> Tensor:
         return (2 * raw.to(self.grid.dtype) + 1) / self.levels - 1

@@ -1,6 +1,7 @@
 """Domains: one folder a modality, found through the entry-point group `unnoise.domains`.
 
-A domain is a mapping from a name to a function that makes a Task. Ours register in `pyproject.toml`, exactly as a stranger's do in theirs.
+A domain is a mapping from a name to a function that makes a Task. Ours register in
+`pyproject.toml`, exactly as a stranger's do in theirs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def task_names() -> list[str]:
     Raises:
         RuntimeError: if an installed domain can't be imported; it says which.
     """
-    return sorted(f"{point.name}/{name}" for point in entry_points(group=GROUP) for name in point.load())
+    return sorted(
+        f"{point.name}/{name}" for point in entry_points(group=GROUP) for name in point.load()
+    )
 
 
 def make(name: str) -> Task:

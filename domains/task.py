@@ -1,7 +1,8 @@
 """What a modality says to be trained, sampled, scored and shown: six fields and no registration.
 
-The floor and the baseline of every figure are outputs like the model's: a perfect sampler (real data) and a trivial model go through the same metrics,
-so that no number stands without the two it must be read between.
+The floor and the baseline of every figure are outputs like the model's: a perfect sampler (real
+data) and a trivial model go through the same metrics, so that no number stands without the two it
+must be read between.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ __all__ = ["Metric", "Preset", "Score", "Splits", "Task"]
 
 @dataclass(frozen=True)
 class Splits:
-    """The three parts of a data set, in the data's own units, and the transform that a model of them wants.
+    """The three parts of a data set, in the data's own units, and the transform that a model of
+    them wants.
 
-    Choose on `valid`; `test` is for the report, once. Every part is one Batch that holds the whole part.
+    Choose on `valid`; `test` is for the report, once. Every part is one Batch that holds the whole
+    part.
     """
 
     train: Batch
@@ -40,7 +43,8 @@ class Splits:
 
 @dataclass(frozen=True)
 class Preset:
-    """A budget: how to train, how large a network, how much to generate. `network` and `generate` are the task's own keywords."""
+    """A budget: how to train, how large a network, how much to generate. `network` and `generate`
+    are the task's own keywords."""
 
     fit: Fit
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -84,12 +88,16 @@ class Task:
         model: an untrained model of them.
         generate: what is scored: samples, likelihoods, forecasts, ...
         metrics: by name.
-        floor: outputs of a perfect generator (usually real data), to be scored like the model's; None: unknown.
+        floor: outputs of a perfect generator (usually real data), to be scored like the model's;
+            None: unknown.
         baseline: outputs of a trivial generator.
-        figures: matplotlib figures (outputs, splits) -> Figure by title, in the order of the report; None: these outputs don't have it.
+        figures: matplotlib figures (outputs, splits) -> Figure by title, in the order of the
+            report; None: these outputs don't have it.
         presets: budgets by name: smoke (seconds), cpu (minutes), paper (a GPU).
-        conditions: (splits, n, label) -> conditions of n samples, of one class or of all in turn; None: nothing to condition on.
-        write: (samples, path) -> None, a file in a format that its suffix chooses; None: samples have no file.
+        conditions: (splits, n, label) -> conditions of n samples, of one class or of all in turn;
+            None: nothing to condition on.
+        write: (samples, path) -> None, a file in a format that its suffix chooses; None: samples
+            have no file.
     """
 
     summary: str

@@ -19,4 +19,6 @@ def untouched(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.set_rng_state(state)
     torch.set_default_dtype(dtype)
     assert left == dtype, f"the test left {left} as the default dtype"
-    assert not drew or "domains" in request.path.parts, "the test drew from torch's global generator"
+    assert not drew or "domains" in request.path.parts, (
+        "the test drew from torch's global generator"
+    )

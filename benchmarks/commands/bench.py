@@ -32,19 +32,28 @@ def list_tasks() -> None:
     Console().print(table)
 
 
-@app.command("run", epilog="Example: unnoise bench run images/digits images/mnist --preset cpu --seed 0,1,2")
+@app.command(
+    "run", epilog="Example: unnoise bench run images/digits images/mnist --preset cpu --seed 0,1,2"
+)
 def run(
-    tasks: Annotated[list[str] | None, typer.Argument(help="Tasks, as in `unnoise bench list`.")] = None,
+    tasks: Annotated[
+        list[str] | None, typer.Argument(help="Tasks, as in `unnoise bench list`.")
+    ] = None,
     preset: Preset = "smoke",
     seed: Annotated[str, typer.Option("--seed", help="One seed, or several with commas.")] = "0",
-    suite: Annotated[str, typer.Option("--suite", help="A named list of runs instead of tasks: demo, ...")] = "",
+    suite: Annotated[
+        str, typer.Option("--suite", help="A named list of runs instead of tasks: demo, ...")
+    ] = "",
     out: Out = Path("runs"),
     device: Device = "auto",
     threads: Threads = 0,
-    again: Annotated[bool, typer.Option("--again", help="Score again, even if the run is recorded already.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Score again, even if the run is recorded already.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train (or resume), generate, score and record. A run that is recorded already is not repeated."""
+    """Train (or resume), generate, score and record. A run that is recorded already is not
+    repeated."""
     from unnoise.benchmarks.runner import Run, execute, finished, preset_of
     from unnoise.benchmarks.suites import load_suite
     from unnoise.domains import make
@@ -52,9 +61,15 @@ def run(
     if bool(tasks) == bool(suite):
         raise ValueError("bench run: name tasks, or a --suite (one of them, not both)")
     use_threads(threads)
-    rows = load_suite(suite) if suite else [(task, preset, s) for task in tasks or [] for s in _seeds(seed)]
+    rows = (
+        load_suite(suite)
+        if suite
+        else [(task, preset, s) for task in tasks or [] for s in _seeds(seed)]
+    )
     runs = [Run(task, budget, s, out) for task, budget, s in rows]
-    known = [finished(r, preset_of(make(r.task), r)) for r in runs]  # every name is checked before anything is trained
+    known = [
+        finished(r, preset_of(make(r.task), r)) for r in runs
+    ]  # every name is checked before anything is trained
     for one, done in zip(runs, known, strict=True):
         if not quiet:
             state = "done already, --again scores it again" if done and not again else "running"
@@ -63,7 +78,10 @@ def run(
 
 
 @app.command("report", epilog="Example: unnoise bench report --out runs && open runs/report.html")
-def report(out: Out = Path("runs"), path: Annotated[Path | None, typer.Option("--to", help="The HTML file.")] = None) -> None:
+def report(
+    out: Out = Path("runs"),
+    path: Annotated[Path | None, typer.Option("--to", help="The HTML file.")] = None,
+) -> None:
     """Write the runs of a folder as one self-contained HTML page, and name it."""
     from unnoise.benchmarks.records import read
     from unnoise.benchmarks.report import write
@@ -84,7 +102,10 @@ def compare(
 
     from unnoise.benchmarks.records import latest, read
 
-    old, new = ({(r.task, r.preset, r.seed): r for r in latest(read(_records(folder)))} for folder in (before, after))
+    old, new = (
+        {(r.task, r.preset, r.seed): r for r in latest(read(_records(folder)))}
+        for folder in (before, after)
+    )
     shared = sorted(old.keys() & new.keys())
     if not shared:
         raise ValueError(f"{before} and {after} share no run (task, preset and seed must agree)")
@@ -94,14 +115,24 @@ def compare(
         for name in (n for n in a if n in b):
             gain = (b[name].value - a[name].value) * (1 if a[name].direction == "higher" else -1)
             better = "=" if gain == 0 else str(after) if gain > 0 else str(before)
-            table.add_row(key[0], key[1], str(key[2]), name, _cell(a[name].value), _cell(b[name].value), better)
+            table.add_row(
+                key[0],
+                key[1],
+                str(key[2]),
+                name,
+                _cell(a[name].value),
+                _cell(b[name].value),
+                better,
+            )
     Console().print(table)
 
 
 def _records(out: Path) -> Path:
     path = out / "records.jsonl"
     if not path.exists():
-        raise ValueError(f"{out}: no runs recorded here; make one with: unnoise bench run images/digits --out {out}")
+        raise ValueError(
+            f"{out}: no runs recorded here; make one with: unnoise bench run images/digits --out {out}"
+        )
     return path
 
 
@@ -116,11 +147,19 @@ def _print(record: Record) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("metric", "ours", "floor", "baseline", title=f"{record.task} {record.preset} seed {record.seed}")
+    table = Table(
+        "metric",
+        "ours",
+        "floor",
+        "baseline",
+        title=f"{record.task} {record.preset} seed {record.seed}",
+    )
     for m in record.metrics.values():
         error = "" if m.stderr is None else f" ± {m.stderr:.2g}"
         arrow = "↓" if m.direction == "lower" else "↑"
-        table.add_row(f"{m.title} {arrow}", _cell(m.value) + error, _cell(m.floor), _cell(m.baseline))
+        table.add_row(
+            f"{m.title} {arrow}", _cell(m.value) + error, _cell(m.floor), _cell(m.baseline)
+        )
     Console().print(table)
 
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["likelihood", "sample", "train"]
 
 TaskName = Annotated[str, typer.Argument(help="A task, as in `unnoise bench list`.")]
-Target = Annotated[str, typer.Argument(help="A checkpoint (model.safetensors), or a task that was trained before.")]
+Target = Annotated[
+    str,
+    typer.Argument(help="A checkpoint (model.safetensors), or a task that was trained before."),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Source of all randomness.")]
 
 
@@ -25,7 +28,8 @@ def train(
     task: TaskName, preset: Preset = "smoke", seed: Seed = 0, out: Out = Path("runs"),
     device: Device = "auto", threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Train a task's model (or go on where it was stopped) and print the path of its checkpoint."""
+    """Train a task's model (or go on where it was stopped) and print the path of its
+    checkpoint."""
     from unnoise.benchmarks.runner import Run, preset_of
     from unnoise.benchmarks.runner import train as train_run
     from unnoise.domains import make
@@ -57,7 +61,11 @@ def sample(
 
     use_threads(threads)
     task, splits, model = _load(target, preset, seed, out, device)
-    sampler = Sampler(steps=nfe - 1) if noise_level is None else Sampler(AnyNoise(noise_level), steps=nfe - 1)
+    sampler = (
+        Sampler(steps=nfe - 1)
+        if noise_level is None
+        else Sampler(AnyNoise(noise_level), steps=nfe - 1)
+    )
     if task.write is None:
         raise ValueError(f"{target}: this task can't write samples to a file")
     cond = task.conditions(splits, n, label) if task.conditions else {}
@@ -77,7 +85,8 @@ def likelihood(
     draws: Annotated[int, typer.Option("--draws", min=2, help="Noise levels an item, for bound and immse.")] = 64,
     preset: Preset = "smoke", seed: Seed = 0, out: Out = Path("runs"), device: Device = "auto", threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Print log-likelihoods of held-out data, in bits/dim and nats, with standard errors and what they promise."""
+    """Print log-likelihoods of held-out data, in bits/dim and nats, with standard errors and what
+    they promise."""
     from unnoise.core.likelihood import IMMSE, Bound, Flow, Hutchinson, LikelihoodResult
     from unnoise.core.progress import quiet as quietly
     from unnoise.core.progress import track
@@ -105,8 +114,11 @@ def likelihood(
                f"{len(data)} {split} items, {math.prod(model.shape)} dims, {result.nfe} evaluations each)")  # fmt: skip
 
 
-def _load(target: str, preset: str, seed: int, out: Path, device: str) -> tuple[Task, Splits, Model]:
-    """The task, its data and its trained model, from a checkpoint file or from the folder of runs."""
+def _load(
+    target: str, preset: str, seed: int, out: Path, device: str
+) -> tuple[Task, Splits, Model]:
+    """The task, its data and its trained model, from a checkpoint file or from the folder of
+    runs."""
     import torch
 
     from unnoise.benchmarks.runner import Run, build, preset_of
@@ -116,7 +128,9 @@ def _load(target: str, preset: str, seed: int, out: Path, device: str) -> tuple[
     if target.endswith(".safetensors"):
         about = read_about(Path(target))
         if "task" not in about:
-            raise CheckpointError(f"{target}: doesn't say which task it is of; only checkpoints of `unnoise train` do")
+            raise CheckpointError(
+                f"{target}: doesn't say which task it is of; only checkpoints of `unnoise train` do"
+            )
         run, path = Run(about["task"], about["preset"], int(about["seed"]), out), Path(target)
     else:
         run = Run(target, preset, seed, out)
@@ -124,9 +138,15 @@ def _load(target: str, preset: str, seed: int, out: Path, device: str) -> tuple[
     task = make(run.task)
     budget = preset_of(task, run)
     if not path.exists():
-        raise CheckpointError(f"{path}: not trained yet; do it with: unnoise train {run.task} --preset {run.preset} --seed {run.seed} --out {out}")
+        raise CheckpointError(
+            f"{path}: not trained yet; do it with: unnoise train {run.task} --preset {run.preset} --seed {run.seed} --out {out}"
+        )
     splits = task.data()
     model = build(task, splits, budget, run.seed)
     model.load(path)
     best = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return task, splits, model.to(torch.device(device) if device != "auto" else best or "cpu").eval()
+    return (
+        task,
+        splits,
+        model.to(torch.device(device) if device != "auto" else best or "cpu").eval(),
+    )

@@ -9,7 +9,12 @@ import typer
 
 __all__ = ["Device", "Out", "Preset", "Quiet", "Threads", "use_threads"]
 
-Preset = Annotated[str, typer.Option("--preset", "-p", help="The budget: smoke (seconds), cpu (minutes), paper (a GPU).")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset", "-p", help="The budget: smoke (seconds), cpu (minutes), paper (a GPU)."
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder of runs.", file_okay=False)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, only results.")]

@@ -10,7 +10,9 @@ __all__ = ["load_suite", "suite_names"]
 
 def suite_names() -> list[str]:
     """The suites that ship with us."""
-    return sorted(f.name.removesuffix(".toml") for f in files(__name__).iterdir() if f.name.endswith(".toml"))
+    return sorted(
+        f.name.removesuffix(".toml") for f in files(__name__).iterdir() if f.name.endswith(".toml")
+    )
 
 
 def load_suite(name: str) -> list[tuple[str, str, int]]:

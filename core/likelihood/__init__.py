@@ -6,4 +6,14 @@ from unnoise.core.likelihood.flow import ExactTrace, Flow, Hutchinson
 from unnoise.core.likelihood.immse import IMMSE
 from unnoise.core.likelihood.result import Kind, LikelihoodResult, Summary
 
-__all__ = ["IMMSE", "Bound", "ExactTrace", "Flow", "Hutchinson", "Kind", "Likelihood", "LikelihoodResult", "Summary"]
+__all__ = [
+    "IMMSE",
+    "Bound",
+    "ExactTrace",
+    "Flow",
+    "Hutchinson",
+    "Kind",
+    "Likelihood",
+    "LikelihoodResult",
+    "Summary",
+]

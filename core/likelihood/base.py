@@ -1,4 +1,5 @@
-"""The signature that all likelihood methods share, and the path integral that two of them are made of."""
+"""The signature that all likelihood methods share, and the path integral that two of them are made
+of."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class Likelihood(ABC):
             denoiser: its denoiser.
             batch: the states, in the model's units.
             prior: p(x_1); None: the process's own.
-            values: the grid (K,) that quantised states lie on, for a log probability; None: a log density.
+            values: the grid (K,) that quantised states lie on, for a log probability; None: a log
+                density.
             generator: source of all randomness.
         """
 
@@ -57,11 +59,13 @@ def path_kl(
     density: bool,
     generator: Generator,
 ) -> tuple[Tensor, Tensor]:
-    """int rate d(log-SNR) over the schedule's window: an unbiased estimate in nats and its standard error, (B,) each.
+    """int rate d(log-SNR) over the schedule's window: an unbiased estimate in nats and its
+    standard error, (B,) each.
 
-    `draws` evaluations come in pairs of opposite noise at one level. An item's pairs are stratified in time, and the items' strata are
-    shifted against each other (low discrepancy), so that the mean over a data set converges faster than its items do; the error of an
-    item is that of independent pairs, which is an upper bound.
+    `draws` evaluations come in pairs of opposite noise at one level. An item's pairs are
+    stratified in time, and the items' strata are shifted against each other (low discrepancy), so
+    that the mean over a data set converges faster than its items do; the error of an item is that
+    of independent pairs, which is an upper bound.
     """
     pairs = max(draws // 2, 1)
     shift = low_discrepancy(batch.x, generator)
@@ -74,7 +78,9 @@ def path_kl(
         for x in (x_t, 2 * level.alpha * batch.x - x_t):
             rate = rate + 0.5 * process.rate(batch.x, x, level, denoiser(x, level, batch), batch)
         if density:
-            rate = rate - torch.sigmoid(level.condition(batch.x)).square() * noise_excess(process, x_t, level, batch)
+            rate = rate - torch.sigmoid(level.condition(batch.x)).square() * noise_excess(
+                process, x_t, level, batch
+            )
         nats = rate * inverse_density * -process.schedule.slope(t)[2]
         total += nats
         squares += nats.square()
@@ -86,7 +92,10 @@ def path_kl(
 def noise_excess(process: Gaussian, x_t: Tensor, level: Level, batch: Batch) -> Tensor:
     """(|eps|^2 - d) / 2 of the noise in x_t, (B,): mean zero, a control variate.
 
-    The noise of a density can't be guessed at high log-SNR, so what a denoiser gets wrong there is the noise itself. On a grid
-    it can be guessed, and there is nothing to subtract.
+    The noise of a density can't be guessed at high log-SNR, so what a denoiser gets wrong there is
+    the noise itself. On a grid it can be guessed, and there is nothing to subtract.
     """
-    return 0.5 * (process.noise.square_norm((x_t - level.alpha * batch.x) / level.sigma, batch) - batch.dims())
+    return 0.5 * (
+        process.noise.square_norm((x_t - level.alpha * batch.x) / level.sigma, batch)
+        - batch.dims()
+    )

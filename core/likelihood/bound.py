@@ -3,7 +3,8 @@ r"""The variational bound in continuous time (VDM, Kingma et al. 2021):
     -log p(x) <= KL(q(x_1|x) || p(x_1)) + int E rate d(log-SNR) + E[-log p(x | x_0)]
                  prior                     diffusion              decoder
 
-With an exact denoiser, prior and decoder it is an equality in expectation and, by I-MMSE, at every x.
+With an exact denoiser, prior and decoder it is an equality in expectation and, by I-MMSE, at every
+x.
 """
 
 from __future__ import annotations
@@ -50,9 +51,17 @@ class Bound(Likelihood):
         generator: Generator = None,
     ) -> LikelihoodResult:
         start, end = process.schedule.levels(torch.tensor([0.0, 1.0]))
-        prior_kl = divergence(process.marginal(batch.x, end, batch), prior or process.prior(batch), generator)
+        prior_kl = divergence(
+            process.marginal(batch.x, end, batch), prior or process.prior(batch), generator
+        )
         diffusion, stderr = path_kl(
-            process, denoiser, batch, self.draws, self.times, density=values is None, generator=generator
+            process,
+            denoiser,
+            batch,
+            self.draws,
+            self.times,
+            density=values is None,
+            generator=generator,
         )
         x_t = process.marginal(batch.x, start, batch).sample(generator)
         decoder = process.decode(x_t, start, denoiser(x_t, start, batch), batch)

@@ -1,10 +1,13 @@
-r"""The probability-flow likelihood: the density carried along the noise-free path (Song et al. 2021, eq. 39).
+r"""The probability-flow likelihood: the density carried along the noise-free path (Song et al.
+2021, eq. 39).
 
     dx/dt = v(x, t),   log p(x_0) = log p(x_1) + int_0^1 div v dt,   v = p x + q x0_hat(x)
 
-div v = p d + q tr(d x0_hat / dx): the trace is exact by one product with the Jacobian an entry, or Hutchinson's estimate u' J u with Rademacher
-u, which is exact for diagonal Jacobians and whose variance, 2(|S|^2 - sum S_ii^2) a probe, no number of steps removes. RK4 walks the angle schedule
-by default, the solver's state in float64. Quantised data are dequantised by the process's own noise at t = 0 and decoded as in the bound,
+div v = p d + q tr(d x0_hat / dx): the trace is exact by one product with the Jacobian an entry, or
+Hutchinson's estimate u' J u with Rademacher u, which is exact for diagonal Jacobians and whose
+variance, 2(|S|^2 - sum S_ii^2) a probe, no number of steps removes. RK4 walks the angle schedule
+by default, the solver's state in float64. Quantised data are dequantised by the process's own
+noise at t = 0 and decoded as in the bound,
 
     log P(x) >= E_q(x_0|x) [ log P(x | x_0) + log p_flow(x_0) - log q(x_0 | x) ],
 
@@ -56,7 +59,8 @@ class Trace(ABC):
 
 @dataclass(frozen=True)
 class ExactTrace(Trace):
-    """sum_i e_i' J e_i, by reverse mode, `chunk` entries at a time: memory grows with the chunk, cost with the number of entries."""
+    """sum_i e_i' J e_i, by reverse mode, `chunk` entries at a time: memory grows with the chunk,
+    cost with the number of entries."""
 
     chunk: int = 16
 
@@ -134,17 +138,37 @@ class Flow(Likelihood):
             with torch.no_grad():
                 decoder = process.decode(x, start, denoiser(x, start, batch), batch).on(values)
             nats = decoder.log_prob(batch.x) - noisy.log_prob(x)
-        x, change = self._integrate(path, denoiser, x.double(), batch, self.trace.probes(x, generator))
+        x, change = self._integrate(
+            path, denoiser, x.double(), batch, self.trace.probes(x, generator)
+        )
         gauge = float(own.alpha) / float(end.alpha)
         law = prior or process.prior(batch)
-        nats = nats + law.log_prob((gauge * x).to(batch.x.dtype)) + dims * math.log(gauge) + change.mean(0)
-        stderr = change.std(0) / math.sqrt(len(change)) if len(change) > 1 else torch.zeros_like(nats)
-        kind = Kind.LOWER_BOUND if values is not None else Kind.EXACT if isinstance(self.trace, ExactTrace) else Kind.ESTIMATE
+        nats = (
+            nats
+            + law.log_prob((gauge * x).to(batch.x.dtype))
+            + dims * math.log(gauge)
+            + change.mean(0)
+        )
+        stderr = (
+            change.std(0) / math.sqrt(len(change)) if len(change) > 1 else torch.zeros_like(nats)
+        )
+        kind = (
+            Kind.LOWER_BOUND
+            if values is not None
+            else Kind.EXACT
+            if isinstance(self.trace, ExactTrace)
+            else Kind.ESTIMATE
+        )
         cost = 4 * self.steps * self.trace.evaluations(x[0].numel())
         return LikelihoodResult(nats.to(batch.x.dtype), dims, kind, stderr.to(batch.x.dtype), cost)
 
     def _integrate(
-        self, path: Schedule, denoiser: Denoiser[Posterior], x: Tensor, batch: Batch, probes: Tensor | None
+        self,
+        path: Schedule,
+        denoiser: Denoiser[Posterior],
+        x: Tensor,
+        batch: Batch,
+        probes: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """x_1 and int div v dt, (probes, B), by RK4 from data to noise."""
         times = self.grid(path, self.steps).flip(0)
@@ -158,7 +182,9 @@ class Flow(Likelihood):
             level = levels[k]
             p = d_sigma[k] / float(level.sigma)
             q = d_alpha[k] - p * float(level.alpha)
-            mean, trace = self.trace(lambda y: denoiser(y, level, batch).mean, x.to(batch.x.dtype), probes)
+            mean, trace = self.trace(
+                lambda y: denoiser(y, level, batch).mean, x.to(batch.x.dtype), probes
+            )
             return p * x + q * mean, p * dims + q * trace
 
         change = torch.zeros(1, len(x), dtype=x.dtype, device=x.device)
@@ -174,8 +200,12 @@ class Flow(Likelihood):
 
 
 def _pullback(f: Field, x: Tensor) -> tuple[Tensor, Field]:
-    """f(x), and the map from directions u (n, B, ...) to u' df/dx (n, B, ...); f acts on each row of x alone."""
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):  # fused attention has no batched gradient
+    """f(x), and the map from directions u (n, B, ...) to u' df/dx (n, B, ...); f acts on each row
+    of x alone."""
+    with (
+        torch.enable_grad(),
+        sdpa_kernel(SDPBackend.MATH),
+    ):  # fused attention has no batched gradient
         x = x.detach().requires_grad_()
         y = f(x)
 

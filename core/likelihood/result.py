@@ -36,9 +36,12 @@ class LikelihoodResult:
     Attributes:
         nats: log density or log probability of each item, (B,).
         dims: entries of each item that exist, (B,).
-        kind: what `nats` promises: exact up to rounding and step size, a lower bound in expectation, or an estimate without a side.
-        stderr: standard error of each item's Monte-Carlo estimate, (B,); 0 where nothing is random.
-        nfe: network evaluations spent on each item (a full Jacobian trace of d entries counts as d).
+        kind: what `nats` promises: exact up to rounding and step size, a lower bound in
+            expectation, or an estimate without a side.
+        stderr: standard error of each item's Monte-Carlo estimate, (B,); 0 where nothing is
+            random.
+        nfe: network evaluations spent on each item (a full Jacobian trace of d entries counts as
+            d).
     """
 
     nats: Tensor
@@ -48,7 +51,8 @@ class LikelihoodResult:
     nfe: int
 
     def bits_per_dim(self) -> Summary:
-        """-log2 p(x) / dims, averaged over the items; a lower bound on nats is an upper bound here."""
+        """-log2 p(x) / dims, averaged over the items; a lower bound on nats is an upper bound
+        here."""
         return self._summary(-self.nats / (self.dims * math.log(2)), "bits/dim")
 
     def mean_nats(self) -> Summary:
@@ -57,17 +61,27 @@ class LikelihoodResult:
 
     def shifted(self, nats_per_dim: float) -> LikelihoodResult:
         """The result in other units: log p + dims x nats_per_dim."""
-        return self if nats_per_dim == 0 else replace(self, nats=self.nats + self.dims * nats_per_dim)
+        return (
+            self if nats_per_dim == 0 else replace(self, nats=self.nats + self.dims * nats_per_dim)
+        )
 
     @staticmethod
     def cat(results: list[LikelihoodResult]) -> LikelihoodResult:
         """The results of consecutive batches as one."""
         first = results[0]
-        parts = (torch.cat([getattr(r, name) for r in results]) for name in ("nats", "dims"))
-        return LikelihoodResult(*parts, first.kind, torch.cat([r.stderr for r in results]), first.nfe)
+        nats, dims, stderr = (
+            torch.cat(parts)
+            for parts in zip(*((r.nats, r.dims, r.stderr) for r in results), strict=True)
+        )
+        return replace(first, nats=nats, dims=dims, stderr=stderr)
 
     def _summary(self, items: Tensor, unit: str) -> Summary:
-        # the spread over items holds the Monte-Carlo error too: each item's estimate is an independent draw
+        # the spread over items holds the Monte-Carlo error too: each item's estimate is an
+        # independent draw
         n = len(items)
-        spread = items.std().item() / math.sqrt(n) if n > 1 else (self.stderr / self.dims).item() / math.log(2)
+        spread = (
+            items.std().item() / math.sqrt(n)
+            if n > 1
+            else (self.stderr / self.dims).item() / math.log(2)
+        )
         return Summary(items.mean().item(), spread, unit)

@@ -1,8 +1,9 @@
 """The narrow waist: what a noising process must say, and nothing more.
 
-In the view of denoising Markov models (Benton et al. 2024) a diffusion and a jump process are the same thing: a marginal q(x_t | x_0), and a
-reverse step that would be exact if x_0 were known. A denoiser replaces x_0 by a belief about it. Loss, sampler and bound
-are written once against these five methods; an algorithm that needs more of its process says so in its type.
+In the view of denoising Markov models (Benton et al. 2024) a diffusion and a jump process are the
+same thing: a marginal q(x_t | x_0), and a reverse step that would be exact if x_0 were known. A
+denoiser replaces x_0 by a belief about it. Loss, sampler and bound are written once against these
+five methods; an algorithm that needs more of its process says so in its type.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from unnoise.core.batch import Batch
 from unnoise.core.distribution import Distribution
 from unnoise.core.schedule import Level, Schedule
 
-__all__ = ["P", "Process"]
+__all__ = ["Process"]
 
-P = TypeVar("P", contravariant=True)
+P_contra = TypeVar("P_contra", contravariant=True)
 
 
-class Process(nn.Module, ABC, Generic[P]):
-    """A noising process on [0, 1], data at t = 0, noise at t = 1; P is the belief that its denoiser returns.
+class Process(nn.Module, ABC, Generic[P_contra]):
+    """A noising process on [0, 1], data at t = 0, noise at t = 1; the parameter is the belief that its
+    denoiser returns.
 
-    Every time enters as a `Level`, the point of the schedule that belongs to it, so that a loop computes its levels once.
+    Every time enters as a `Level`, the point of the schedule that belongs to it, so that a loop
+    computes its levels once.
     """
 
     schedule: Schedule
@@ -38,16 +41,21 @@ class Process(nn.Module, ABC, Generic[P]):
         """q(x_t | x_0)."""
 
     @abstractmethod
-    def reverse(self, x_t: Tensor, level: Level, to: Level, posterior: P, batch: Batch) -> Distribution:
+    def reverse(
+        self, x_t: Tensor, level: Level, to: Level, posterior: P_contra, batch: Batch
+    ) -> Distribution:
         """p(x_s | x_t), s < t."""
 
     @abstractmethod
-    def rate(self, x_0: Tensor, x_t: Tensor, level: Level, posterior: P, batch: Batch) -> Tensor:
+    def rate(
+        self, x_0: Tensor, x_t: Tensor, level: Level, posterior: P_contra, batch: Batch
+    ) -> Tensor:
         """The integrand of the path KL, (B,), in nats per unit of log-SNR.
 
-        Per unit of log-SNR, not of time: the bound's integral is then the same for every schedule, and needs no derivative of one.
+        Per unit of log-SNR, not of time: the bound's integral is then the same for every schedule,
+        and needs no derivative of one.
         """
 
     @abstractmethod
-    def decode(self, x_t: Tensor, level: Level, posterior: P, batch: Batch) -> Distribution:
+    def decode(self, x_t: Tensor, level: Level, posterior: P_contra, batch: Batch) -> Distribution:
         """p(x_0 | x_t) at the smallest t."""

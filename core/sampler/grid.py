@@ -1,6 +1,8 @@
-"""Time grids: where a sampler stops on its way from noise to data. A grid is a value, callable on a schedule.
+"""Time grids: where a sampler stops on its way from noise to data. A grid is a value, callable on
+a schedule.
 
-Every grid returns n + 1 decreasing times from 1 to 0. The end of the schedule's window, t = 0, is where a sampler makes its last, plain denoise.
+Every grid returns n + 1 decreasing times from 1 to 0. The end of the schedule's window, t = 0, is
+where a sampler makes its last, plain denoise.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ class LogSNRGrid(Grid):
 
     def __call__(self, schedule: Schedule, steps: int) -> Tensor:
         u = _uniform(steps)
-        return _pinned(schedule.time(schedule.log_snr_max + (schedule.log_snr_min - schedule.log_snr_max) * u))
+        return _pinned(
+            schedule.time(schedule.log_snr_max + (schedule.log_snr_min - schedule.log_snr_max) * u)
+        )
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,13 @@ class SigmaGrid(Grid):
     rho: float = 7.0
 
     def __call__(self, schedule: Schedule, steps: int) -> Tensor:
-        low, high = (torch.tensor(-0.5 * v / self.rho, dtype=torch.float64).exp() for v in (schedule.log_snr_max, schedule.log_snr_min))
-        return _pinned(schedule.time(-2 * self.rho * torch.log(low + (high - low) * _uniform(steps))))
+        low, high = (
+            torch.tensor(-0.5 * v / self.rho, dtype=torch.float64).exp()
+            for v in (schedule.log_snr_max, schedule.log_snr_min)
+        )
+        return _pinned(
+            schedule.time(-2 * self.rho * torch.log(low + (high - low) * _uniform(steps)))
+        )
 
 
 def _uniform(steps: int) -> Tensor:

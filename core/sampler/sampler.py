@@ -2,8 +2,9 @@
 
     x ~ prior at t = 1;   x <- solver.step(x) along the grid;   x <- E[x_0 | x] at t = 0
 
-The loop is this short for every process whose belief has a mean. What is walked need not be the schedule of training: networks see log-SNR
-alone, so `path` may be any schedule, and its window is pinned to that of the process.
+The loop is this short for every process whose belief has a mean. What is walked need not be the
+schedule of training: networks see log-SNR alone, so `path` may be any schedule, and its window is
+pinned to that of the process.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ class Sampler:
 
     Attributes:
         solver: the rule for one step.
-        steps: intervals of the grid; a sample costs `nfe` = solver.evaluations(steps) + 1 network evaluations.
+        steps: intervals of the grid; a sample costs `nfe` = solver.evaluations(steps) + 1 network
+            evaluations.
         grid: where the steps end.
         path: the schedule that is walked; None: that of the process.
-        denoise: end with E[x_0 | x] at t = 0; without it the last state still has the noise of t = 0.
+        denoise: end with E[x_0 | x] at t = 0; without it the last state still has the noise of t =
+            0.
     """
 
     solver: Solver[Any] = field(default_factory=lambda: AdamsBashforth(3))
@@ -74,7 +77,8 @@ class Sampler:
         Args:
             process: the noising process that the denoiser was made for.
             denoiser: its denoiser.
-            batch: conditions, masks and observed entries of the states to draw; `batch.x` gives shape, dtype, device and the observed values.
+            batch: conditions, masks and observed entries of the states to draw; `batch.x` gives
+                shape, dtype, device and the observed values.
             prior: the law of the first state; None: the process's own.
             x: the first state itself, in the gauge of the process, instead of a draw.
             generator: source of all randomness.
@@ -92,18 +96,26 @@ class Sampler:
         x = x * _change_of_gauge(process.schedule, levels[0])
         memory: list[Tensor] = []
         for k, step in enumerate(plan):
-            x = self.solver.step(x, mean, step, memory, lambda: process.noise.sample(batch, generator))
+            x = self.solver.step(
+                x, mean, step, memory, lambda: process.noise.sample(batch, generator)
+            )
             if callback is not None:
                 callback(k, levels[k + 1], x)
         return mean(x, levels[-1]) if self.denoise else x
 
     def walk(self, schedule: Schedule) -> tuple[Schedule, list[Level]]:
-        """The schedule that is walked, pinned to the window of `schedule`, and the levels of its grid."""
-        path = schedule if self.path is None else self.path.between(schedule.log_snr_max, schedule.log_snr_min)
+        """The schedule that is walked, pinned to the window of `schedule`, and the levels of its
+        grid."""
+        path = (
+            schedule
+            if self.path is None
+            else self.path.between(schedule.log_snr_max, schedule.log_snr_min)
+        )
         return path, path.levels(self.grid(path, self.steps))
 
 
 def _change_of_gauge(schedule: Schedule, level: Level) -> float:
-    """What turns a state of the process at t = 1 into one of the walked schedule at the same log-SNR."""
+    """What turns a state of the process at t = 1 into one of the walked schedule at the same
+    log-SNR."""
     (own,) = schedule.levels(torch.ones(1))
     return float(level.alpha) / float(own.alpha)

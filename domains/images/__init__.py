@@ -1,4 +1,5 @@
-"""Images: class-conditional diffusion of quantised pixels, inpainting, likelihoods, and metrics that need no downloaded weights."""
+"""Images: class-conditional diffusion of quantised pixels, inpainting, likelihoods, and metrics
+that need no downloaded weights."""
 
 from collections.abc import Callable
 

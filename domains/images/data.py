@@ -16,21 +16,33 @@ __all__ = ["digits", "images_batch", "mnist"]
 
 
 def digits() -> Splits:
-    """scikit-learn's 8 x 8 digits, 17 levels: RandomState(0).permutation, 1337 train / 100 valid / 360 test."""
+    """scikit-learn's 8 x 8 digits, 17 levels: RandomState(0).permutation, 1337 train / 100 valid /
+    360 test."""
     data = load_digits()
     order = np.random.RandomState(0).permutation(len(data["images"]))
-    images, labels = torch.from_numpy(data["images"][order]), torch.from_numpy(data["labels"][order])
-    train, valid, test = (images_batch(images[rows], labels[rows]) for rows in (slice(1337), slice(1337, 1437), slice(1437, None)))
+    images, labels = (
+        torch.from_numpy(data["images"][order]),
+        torch.from_numpy(data["labels"][order]),
+    )
+    train, valid, test = (
+        images_batch(images[rows], labels[rows])
+        for rows in (slice(1337), slice(1337, 1437), slice(1437, None))
+    )
     return Splits(train, valid, test, Quantised(17))
 
 
 def mnist() -> Splits:
-    """MNIST, 28 x 28, 256 levels: 59,000 train / 1,000 valid (a fixed random choice of the 60,000) / the 10,000 test images."""
+    """MNIST, 28 x 28, 256 levels: 59,000 train / 1,000 valid (a fixed random choice of the 60,000)
+    / the 10,000 test images."""
     data = load_mnist()
     images, labels = torch.from_numpy(data["train_images"]), torch.from_numpy(data["train_labels"])
     order = torch.randperm(len(images), generator=seeded(0))
-    train, valid = (images_batch(images[rows], labels[rows]) for rows in (order[1000:], order[:1000]))
-    test = images_batch(torch.from_numpy(data["test_images"]), torch.from_numpy(data["test_labels"]))
+    train, valid = (
+        images_batch(images[rows], labels[rows]) for rows in (order[1000:], order[:1000])
+    )
+    test = images_batch(
+        torch.from_numpy(data["test_images"]), torch.from_numpy(data["test_labels"])
+    )
     return Splits(train, valid, test, Quantised(256))
 
 

@@ -23,7 +23,9 @@ def sample_grid(outputs: Images, splits: Splits) -> Figure:
     made = _by_class(outputs.images, outputs.labels, classes)
     real = _by_class(splits.test.x, labels, classes)
     figure = Figure(figsize=(10, 3.4), layout="constrained")
-    for axes, image, title in zip(figure.subplots(1, 2), (made, real), ("samples", "test images"), strict=True):
+    for axes, image, title in zip(
+        figure.subplots(1, 2), (made, real), ("samples", "test images"), strict=True
+    ):
         axes.imshow(image.numpy(), cmap="gray_r", interpolation="nearest")
         axes.set_title(title, fontsize=10)
         axes.axis("off")
@@ -31,7 +33,8 @@ def sample_grid(outputs: Images, splits: Splits) -> Figure:
 
 
 def completions(outputs: Images, splits: Splits) -> Figure | None:
-    """Originals, what was given of them, and completions drawn from the model, a column an image."""
+    """Originals, what was given of them, and completions drawn from the model, a column an
+    image."""
     done = outputs.completions
     if done is None:
         return None
@@ -42,7 +45,10 @@ def completions(outputs: Images, splits: Splits) -> Figure | None:
     axes = figure.subplots()
     axes.imshow(tiles(torch.stack(rows)).numpy(), cmap="gray_r", interpolation="nearest")
     height = rows[0].shape[-2] + 1
-    axes.set_yticks([height * (k + 0.5) - 1 for k in range(len(rows))], ["original", "given", *["drawn"] * (len(rows) - 2)])
+    axes.set_yticks(
+        [height * (k + 0.5) - 1 for k in range(len(rows))],
+        ["original", "given", *["drawn"] * (len(rows) - 2)],
+    )
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -64,7 +70,9 @@ def bits_by_noise_level(outputs: Images, splits: Splits) -> Figure | None:
     return figure
 
 
-def quality_by_cost(distance: Callable[[Images, Splits], float], label: str) -> Callable[[Images, Splits], Figure | None]:
+def quality_by_cost(
+    distance: Callable[[Images, Splits], float], label: str
+) -> Callable[[Images, Splits], Figure | None]:
     """A figure of a distance against network evaluations, a line a sampler."""
 
     def figure_of(outputs: Images, splits: Splits) -> Figure | None:

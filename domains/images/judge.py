@@ -1,6 +1,8 @@
-"""The judge of image samples: metrics on the features of a small classifier trained on the same data, no weights to download.
+"""The judge of image samples: metrics on the features of a small classifier trained on the same
+data, no weights to download.
 
-It is trained once for each data set and kept in the cache; figures of two runs are comparable because its data, seed and recipe are fixed.
+It is trained once for each data set and kept in the cache; figures of two runs are comparable
+because its data, seed and recipe are fixed.
 """
 
 from __future__ import annotations
@@ -22,7 +24,13 @@ from unnoise.domains.images.features import (
     classifier_key,
     train_classifier,
 )
-from unnoise.domains.images.metrics import class_agreement, frechet_distance, kernel_distance, precision_recall, sliced_wasserstein
+from unnoise.domains.images.metrics import (
+    class_agreement,
+    frechet_distance,
+    kernel_distance,
+    precision_recall,
+    sliced_wasserstein,
+)
 from unnoise.domains.images.outputs import Images
 from unnoise.domains.task import Metric, Score, Splits
 
@@ -62,13 +70,17 @@ class Judge:
 
     def kernel(self, outputs: Images, splits: Splits) -> Score:
         """KID on fixed random convolutional features."""
-        net = RandomFeatures(tuple(splits.test.x.shape[1:]))
-        real, fake = (batched(net, splits.transform.encode(x)) for x in (splits.test.x, outputs.images))
+        net = RandomFeatures((splits.test.x.shape[1], *splits.test.x.shape[2:4]))
+        real, fake = (
+            batched(net, splits.transform.encode(x)) for x in (splits.test.x, outputs.images)
+        )
         return Score(*kernel_distance(real, fake))
 
     def sliced(self, outputs: Images, splits: Splits) -> Score:
         """Sliced Wasserstein-2 in pixel space."""
-        real, fake = (splits.transform.encode(x).flatten(1) for x in (splits.test.x, outputs.images))
+        real, fake = (
+            splits.transform.encode(x).flatten(1) for x in (splits.test.x, outputs.images)
+        )
         return Score(sliced_wasserstein(real, fake))
 
     def agreement(self, outputs: Images, splits: Splits) -> Score:
@@ -78,7 +90,9 @@ class Judge:
 
     def _coverage(self, outputs: Images, splits: Splits, which: int) -> Score:
         net = self._classifier(splits)
-        n = min(len(outputs.images), len(splits.test))  # the estimate depends on the number of points
+        n = min(
+            len(outputs.images), len(splits.test)
+        )  # the estimate depends on the number of points
         real, fake = (self._features(net, x[:n], splits) for x in (splits.test.x, outputs.images))
         return Score(precision_recall(real, fake)[which])
 
@@ -86,7 +100,9 @@ class Judge:
         return batched(net.features, splits.transform.encode(x))
 
     def _classifier(self, splits: Splits) -> Classifier:
-        train, valid = ((splits.transform.encode(p.x), p.cond["label"]) for p in (splits.train, splits.valid))
+        train, valid = (
+            (splits.transform.encode(p.x), p.cond["label"]) for p in (splits.train, splits.valid)
+        )
         channels, size = train[0].shape[1:3]
         key = classifier_key(*train, steps=self.steps)
         if key not in self._kept:
@@ -120,7 +136,12 @@ def _inpainting(outputs: Images, splits: Splits) -> Score | None:
     done = outputs.completions
     if done is None:
         return None
-    truth, drawn = splits.transform.encode(done.originals), splits.transform.encode(done.completions)
+    truth, drawn = (
+        splits.transform.encode(done.originals),
+        splits.transform.encode(done.completions),
+    )
     hidden = ~done.observed
-    errors = torch.stack([(drawn[:, k] - truth)[hidden].square().mean().sqrt() for k in range(drawn.shape[1])])
+    errors = torch.stack(
+        [(drawn[:, k] - truth)[hidden].square().mean().sqrt() for k in range(drawn.shape[1])]
+    )
     return Score(errors.mean().item(), errors.std().item() / len(errors) ** 0.5)

@@ -1,4 +1,5 @@
-"""What an image model is scored on: samples, likelihoods, completions; of the model, of a perfect sampler, and of a trivial model."""
+"""What an image model is scored on: samples, likelihoods, completions; of the model, of a perfect
+sampler, and of a trivial model."""
 
 from __future__ import annotations
 
@@ -6,24 +7,46 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from unnoise.core.batch import Batch
-from unnoise.core.likelihood import Bound, ExactTrace, Flow, Hutchinson, Kind, Likelihood, LikelihoodResult
+from unnoise.core.likelihood import (
+    Bound,
+    ExactTrace,
+    Flow,
+    Hutchinson,
+    Kind,
+    Likelihood,
+    LikelihoodResult,
+)
 from unnoise.core.model import Model
 from unnoise.core.progress import track
 from unnoise.core.random import Generator, uniform
-from unnoise.core.sampler import AdamsBashforth, AnyNoise, DPMSolver, Sampler
+from unnoise.core.sampler import AdamsBashforth, AnyNoise, DPMSolver, Sampler, Solver
 from unnoise.domains.task import Preset, Splits
 
-__all__ = ["Completions", "Images", "Settings", "SweepPoint", "complete", "conditions", "independent_pixels", "model_images", "real_images", "sample", "tiles", "write"]
+__all__ = [
+    "Completions",
+    "Images",
+    "Settings",
+    "SweepPoint",
+    "complete",
+    "conditions",
+    "independent_pixels",
+    "model_images",
+    "real_images",
+    "sample",
+    "tiles",
+    "write",
+]
 
 EVALUATIONS = 32  # of the network, for each sample of the headline figures
 SWEEP = (4, 8, 16, 32)
-SAMPLERS = {
+SAMPLERS: dict[str, Solver[Any]] = {
     "Adams–Bashforth 3, angle": AdamsBashforth(3),
     "DPM-Solver++ 2M": DPMSolver(2),
     "ancestral": AnyNoise(1.0),
@@ -53,7 +76,8 @@ class Settings:
 
 @dataclass(frozen=True)
 class Completions:
-    """Originals (N, C, H, W), what was given of them (the same shape), and completions (N, K, C, H, W)."""
+    """Originals (N, C, H, W), what was given of them (the same shape), and completions (N, K, C,
+    H, W)."""
 
     originals: Tensor
     observed: Tensor
@@ -80,7 +104,8 @@ class Images:
         bound: variational bound of the test images, unconditional.
         bound_given_label: the same given their labels.
         flow: flow likelihood of the first test images, unconditional.
-        profile: log-SNRs, and the bound's integrand at them in bits/dim per unit of log-SNR, averaged over test images.
+        profile: log-SNRs, and the bound's integrand at them in bits/dim per unit of log-SNR,
+            averaged over test images.
         sweep: samples at other costs and of other samplers.
         completions: inpainted test images.
         nfe: network evaluations of each sample.
@@ -103,7 +128,9 @@ def model_images(model: Model, splits: Splits, preset: Preset, generator: Genera
     test, unlabelled = splits.test, splits.test.without_condition()
     sampler = Sampler(steps=EVALUATIONS - 1)
     labels = _balanced(how.samples, splits)
-    images = sample(model, labels, sampler, generator, how.batch, f"samples ({sampler.nfe} evaluations)")
+    images = sample(
+        model, labels, sampler, generator, how.batch, f"samples ({sampler.nfe} evaluations)"
+    )
     bound = Bound(how.bound_draws)
     flow = Flow(32, ExactTrace() if how.exact_trace else Hutchinson(1))
     few = unlabelled.rows(slice(how.flow_images))
@@ -111,7 +138,9 @@ def model_images(model: Model, splits: Splits, preset: Preset, generator: Genera
         images,
         labels,
         bound=_likelihood(model, unlabelled, bound, generator, how.batch, "bits/dim (bound)"),
-        bound_given_label=_likelihood(model, test, bound, generator, how.batch, "bits/dim given the label"),
+        bound_given_label=_likelihood(
+            model, test, bound, generator, how.batch, "bits/dim given the label"
+        ),
         flow=_likelihood(model, few, flow, generator, min(how.batch, 50), "bits/dim (flow)"),
         profile=_profile(model, unlabelled.rows(slice(min(len(test), how.batch))), generator),
         sweep=_sweep(model, splits, how, generator),
@@ -121,7 +150,13 @@ def model_images(model: Model, splits: Splits, preset: Preset, generator: Genera
 
 
 def sample(
-    model: Model, labels: Tensor, sampler: Sampler, generator: Generator, batch: int, title: str, guidance: float = 1.0
+    model: Model,
+    labels: Tensor,
+    sampler: Sampler,
+    generator: Generator,
+    batch: int,
+    title: str,
+    guidance: float = 1.0,
 ) -> Tensor:
     """Samples of given labels, on the CPU, `batch` at a time."""
     device = next(model.parameters()).device
@@ -133,11 +168,17 @@ def sample(
 
 
 def complete(model: Model, given: Batch, generator: Generator, each: int = 4) -> Completions:
-    """The lower half of images drawn anew, `each` times, from their upper half; labels are not told."""
+    """The lower half of images drawn anew, `each` times, from their upper half; labels are not
+    told."""
     device = next(model.parameters()).device
     observed = torch.zeros_like(given.x, dtype=torch.bool)
     observed[..., : given.x.shape[-2] // 2, :] = True
-    many = given.replace(observed=observed).without_condition().map(lambda v: v.repeat_interleave(each, 0)).to(device)
+    many = (
+        given.replace(observed=observed)
+        .without_condition()
+        .map(lambda v: v.repeat_interleave(each, 0))
+        .to(device)
+    )
     drawn = model.sample(many, Sampler(AnyNoise(1.0), steps=63), generator=generator).cpu()
     return Completions(given.x.cpu(), observed.cpu(), drawn.unflatten(0, (len(given), each)))
 
@@ -149,21 +190,28 @@ def real_images(splits: Splits, preset: Preset) -> Images:
 
 
 def independent_pixels(splits: Splits, preset: Preset) -> Images:
-    """The trivial model: every pixel by its own frequencies in the training images of the class, with add-one/K smoothing."""
+    """The trivial model: every pixel by its own frequencies in the training images of the class,
+    with add-one/K smoothing."""
     values = splits.transform.values
     assert values is not None
     k = len(values)
     labels = _balanced(Settings(**preset.generate).samples, splits)
     log_p = _pixel_log_frequencies(splits.train.x, k)
     test = splits.test.x.long()
-    nats = log_p.expand(len(test), *log_p.shape).gather(-1, test[..., None])[..., 0].flatten(1).sum(1)
-    bound = LikelihoodResult(nats, splits.test.dims().float(), Kind.EXACT, torch.zeros_like(nats), 0)
+    nats = (
+        log_p.expand(len(test), *log_p.shape).gather(-1, test[..., None])[..., 0].flatten(1).sum(1)
+    )
+    bound = LikelihoodResult(
+        nats, splits.test.dims().float(), Kind.EXACT, torch.zeros_like(nats), 0
+    )
     cdfs = torch.stack([
         _pixel_log_frequencies(splits.train.x[splits.train.cond["label"] == c], k).exp().cumsum(-1)
         for c in range(int(labels.max()) + 1)
     ])  # fmt: skip
     u = uniform((len(labels), *test.shape[1:], 1), cdfs, torch.Generator().manual_seed(0))
-    images = torch.cat([(a >= cdfs[c]).sum(-1) for a, c in zip(u.split(100), labels.split(100), strict=True)])
+    images = torch.cat(
+        [(a >= cdfs[c]).sum(-1) for a, c in zip(u.split(100), labels.split(100), strict=True)]
+    )
     return Images(images.clamp(max=k - 1), labels, bound=bound)
 
 
@@ -178,12 +226,17 @@ def _likelihood(
 ) -> LikelihoodResult | None:
     device = next(model.parameters()).device
     starts = range(0, len(batch), size)
-    parts = [model.log_prob(batch.rows(slice(i, i + size)).to(device), method, generator) for i in track(starts, title)]
+    parts = [
+        model.log_prob(batch.rows(slice(i, i + size)).to(device), method, generator)
+        for i in track(starts, title)
+    ]
     return LikelihoodResult.cat(parts) if parts else None
 
 
 @torch.no_grad()
-def _profile(model: Model, batch: Batch, generator: Generator, points: int = 24) -> tuple[Tensor, Tensor]:
+def _profile(
+    model: Model, batch: Batch, generator: Generator, points: int = 24
+) -> tuple[Tensor, Tensor]:
     process = model.process
     encoded = model.encode(batch.to(next(model.parameters()).device))
     window = torch.linspace(process.schedule.log_snr_min, process.schedule.log_snr_max, points)
@@ -241,7 +294,9 @@ def _sweep(model: Model, splits: Splits, how: Settings, generator: Generator) ->
     for name, solver in SAMPLERS.items() if how.sweep_samples else ():
         for nfe in SWEEP:
             draw = Sampler(solver, steps=nfe - 1)
-            images = sample(model, labels, draw, generator, how.batch, f"{name}, {nfe} evaluations")
+            images = sample(
+                model, labels, draw, generator, how.batch, f"{name}, {nfe} evaluations"
+            )
             points.append(SweepPoint(name, draw.nfe, images, labels))
     return points
 
@@ -249,5 +304,3 @@ def _sweep(model: Model, splits: Splits, how: Settings, generator: Generator) ->
 def _balanced(n: int, splits: Splits) -> Tensor:
     classes = int(splits.train.cond["label"].max()) + 1
     return torch.arange(n) % classes
-
-

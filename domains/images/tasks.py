@@ -1,10 +1,12 @@
-"""The image tasks: a U-Net that names the odds of each grey level, trained on the bound, conditional on the class.
+"""The image tasks: a U-Net that names the odds of each grey level, trained on the bound,
+conditional on the class.
 
 Presets (columns: steps x batch, widths, measured test bits/dim of seed 0; commands in the README):
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -17,9 +19,20 @@ from unnoise.core.schedule import Cosine
 from unnoise.core.times import LogSNRTimes
 from unnoise.core.training import Fit
 from unnoise.domains.images import data
-from unnoise.domains.images.figures import bits_by_noise_level, completions, quality_by_cost, sample_grid
+from unnoise.domains.images.figures import (
+    bits_by_noise_level,
+    completions,
+    quality_by_cost,
+    sample_grid,
+)
 from unnoise.domains.images.judge import Judge
-from unnoise.domains.images.outputs import conditions, independent_pixels, model_images, real_images, write
+from unnoise.domains.images.outputs import (
+    conditions,
+    independent_pixels,
+    model_images,
+    real_images,
+    write,
+)
 from unnoise.domains.images.unet import UNet
 from unnoise.domains.task import Preset, Splits, Task
 
@@ -36,8 +49,9 @@ def image_model(splits: Splits, preset: Preset) -> Model:
     counts = torch.stack([(x == level).sum() for level in range(len(values))])
     network = UNet(x.shape[1], classes=int(labels.max()) + 1, features=FEATURES, **preset.network)
     denoiser = LevelDenoiser(network, FEATURES, values, torch.log((counts + 1) / x.numel()))
-    # the grid of spacing 2/K is resolved where sigma/alpha is a fifth of half of it; above that nothing is left to learn
-    log_snr_max = 2 * float(torch.log(torch.tensor(5.0 * len(values))))
+    # sigma = 2/3 of a level's spacing: pixels are nearly independent given x_t, so the decoder reads
+    # their levels off as well as further denoising would
+    log_snr_max = 2 * math.log(0.75 * len(values))
     process = Gaussian(Cosine(log_snr_max, log_snr_min=-8.0))
     objective = Objective(Elbo(), LogSNRTimes(), condition_dropout=0.5)
     return Model(process, denoiser, tuple(x.shape[1:]), splits.transform, objective)
@@ -54,15 +68,32 @@ def digits() -> Task:
         "cpu": Preset(
             Fit(1200, batch=128, lr=1e-3, ema=0.995),
             {"widths": (48, 48), "dropout": 0.1},
-            {"samples": 720, "bound_draws": 64, "flow_images": 100, "sweep_samples": 360, "exact_trace": True},
+            {
+                "samples": 720,
+                "bound_draws": 64,
+                "flow_images": 100,
+                "sweep_samples": 360,
+                "exact_trace": True,
+            },
         ),
         "paper": Preset(
             Fit(20_000, batch=256, lr=1e-3, ema=0.999, precision="bf16-mixed"),
             {"widths": (96, 128), "blocks": 3, "dropout": 0.3},
-            {"samples": 5_000, "bound_draws": 256, "flow_images": 360, "sweep_samples": 1_000, "exact_trace": True},
+            {
+                "samples": 5_000,
+                "bound_draws": 256,
+                "flow_images": 360,
+                "sweep_samples": 1_000,
+                "exact_trace": True,
+            },
         ),
     }
-    return _task("8 x 8 digits of scikit-learn, 17 levels, class-conditional", data.digits, presets, Judge(300))
+    return _task(
+        "8 x 8 digits of scikit-learn, 17 levels, class-conditional",
+        data.digits,
+        presets,
+        Judge(300),
+    )
 
 
 def mnist() -> Task:
@@ -79,15 +110,31 @@ def mnist() -> Task:
             {"samples": 1_000, "bound_draws": 4, "flow_images": 50, "sweep_samples": 100},
         ),
         "paper": Preset(
-            Fit(40_000, batch=256, lr=1e-3, warmup=1_000, ema=0.9995, precision="bf16-mixed", compile=True),
+            Fit(
+                40_000,
+                batch=256,
+                lr=1e-3,
+                warmup=1_000,
+                ema=0.9995,
+                precision="bf16-mixed",
+                compile=True,
+            ),
             {"widths": (64, 128, 128), "blocks": 3, "dropout": 0.1},
-            {"samples": 10_000, "bound_draws": 64, "flow_images": 1_000, "sweep_samples": 1_000, "batch": 1_000},
+            {
+                "samples": 10_000,
+                "bound_draws": 64,
+                "flow_images": 1_000,
+                "sweep_samples": 1_000,
+                "batch": 1_000,
+            },
         ),
     }
     return _task("MNIST, 28 x 28, 256 levels, class-conditional", data.mnist, presets, Judge(468))
 
 
-def _task(summary: str, load: Callable[[], Splits], presets: Mapping[str, Preset], judge: Judge) -> Task:
+def _task(
+    summary: str, load: Callable[[], Splits], presets: Mapping[str, Preset], judge: Judge
+) -> Task:
     return Task(
         summary,
         data=load,
@@ -101,7 +148,9 @@ def _task(summary: str, load: Callable[[], Splits], presets: Mapping[str, Preset
             "Samples, a column a class": sample_grid,
             "Lower halves drawn from upper halves": completions,
             "Where the bits are": bits_by_noise_level,
-            "Quality against cost": quality_by_cost(lambda o, s: judge.frechet(o, s).value, "Fréchet distance, own classifier"),
+            "Quality against cost": quality_by_cost(
+                lambda o, s: judge.frechet(o, s).value, "Fréchet distance, own classifier"
+            ),
         },
         conditions=conditions,
         write=write,

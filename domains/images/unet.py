@@ -1,8 +1,10 @@
-"""A compact U-Net for small images: residual blocks modulated by the noise level and the class, attention at the coarsest grid.
+"""A compact U-Net for small images: residual blocks modulated by the noise level and the class,
+attention at the coarsest grid.
 
     depth k works on a grid coarser by 2^k with widths[k] channels; one skip connection a block
 
-An output like the image starts at zero, so that an untrained model predicts what its parameterisation predicts from the noise level alone.
+An output like the image starts at zero, so that an untrained model predicts what its
+parameterisation predicts from the noise level alone.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ class UNet(nn.Module):
         channels: channels C of the image.
         widths: channels at each depth; H and W are padded to a multiple of 2^(depths - 1) inside.
         blocks: residual blocks a depth, on the way down and on the way up.
-        classes: classes of `batch.cond["label"]`; 0: unconditional. A label of -1 means "not told".
-        features: 0: the output is a tensor like the image; above: that many features of each entry, in a last dimension.
+        classes: classes of `batch.cond["label"]`; 0: unconditional. A label of -1 means "not
+            told".
+        features: 0: the output is a tensor like the image; above: that many features of each
+            entry, in a last dimension.
         attention: self-attention between the blocks of the coarsest grid.
         dropout: dropout inside the residual blocks.
     """
@@ -45,7 +49,9 @@ class UNet(nn.Module):
         super().__init__()
         self.channels, self.features, self.depths = channels, features, len(widths)
         embedding = 4 * widths[0]
-        self.embed = nn.Sequential(nn.Linear(2 * _FREQUENCIES, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.embed = nn.Sequential(
+            nn.Linear(2 * _FREQUENCIES, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+        )
         self.label = nn.Embedding(classes + 1, embedding) if classes else None
         self.enter = nn.Conv2d(channels, widths[0], 3, padding=1)
         self.down, self.up, skips = nn.ModuleList(), nn.ModuleList(), [widths[0]]
@@ -68,7 +74,11 @@ class UNet(nn.Module):
                 now = width
             if depth:
                 self.up.append(Upsample(width))
-        self.leave = nn.Sequential(nn.GroupNorm(_groups(now), now), nn.SiLU(), nn.Conv2d(now, channels * max(features, 1), 1))
+        self.leave = nn.Sequential(
+            nn.GroupNorm(_groups(now), now),
+            nn.SiLU(),
+            nn.Conv2d(now, channels * max(features, 1), 1),
+        )
         if not features:
             nn.init.zeros_(self.leave[-1].weight)  # type: ignore[arg-type]
             nn.init.zeros_(self.leave[-1].bias)  # type: ignore[arg-type]
@@ -89,11 +99,16 @@ class UNet(nn.Module):
         for layer in self.middle:
             h = layer(h, emb) if isinstance(layer, Block) else layer(h)
         for layer in self.up:
-            h = layer(torch.cat([h, skips.pop()], 1), emb) if isinstance(layer, Block) else layer(h)
+            h = (
+                layer(torch.cat([h, skips.pop()], 1), emb)
+                if isinstance(layer, Block)
+                else layer(h)
+            )
         out: Tensor = self.leave(h)[..., :height, :width]
         if not self.features:
             return out
-        return out.unflatten(1, (self.channels, self.features)).movedim(2, -1)
+        split: Tensor = out.unflatten(1, (self.channels, self.features))
+        return split.movedim(2, -1)
 
 
 class Block(nn.Module):
@@ -131,7 +146,12 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         b, c, h, w = x.shape
-        q, k, v = self.qkv(self.norm(x)).reshape(b, 3, self.heads, c // self.heads, h * w).transpose(-1, -2).unbind(1)
+        q, k, v = (
+            self.qkv(self.norm(x))
+            .reshape(b, 3, self.heads, c // self.heads, h * w)
+            .transpose(-1, -2)
+            .unbind(1)
+        )
         y = F.scaled_dot_product_attention(q, k, v).transpose(-1, -2).reshape(b, c, h, w)
         out: Tensor = x + self.out(y)
         return out

@@ -62,7 +62,9 @@ def test_normal_log_prob_ignores_padding(padded: Batch) -> None:
 
 def test_normal_samples() -> None:
     scale = torch.tensor([0.5, 2.0], dtype=DOUBLE)[:, None]
-    law = Normal(torch.full((2, 20_000), 3.0, dtype=DOUBLE), scale, NOISE, Batch(states(2, 20_000)))
+    law = Normal(
+        torch.full((2, 20_000), 3.0, dtype=DOUBLE), scale, NOISE, Batch(states(2, 20_000))
+    )
     for x, s in zip(law.sample(seeded(2)), (0.5, 2.0), strict=True):
         assert stats.kstest(x.numpy(), "norm", (3, s)).pvalue > 1e-6
 

@@ -26,7 +26,13 @@ DRAWS: list[Callable[[int, Generator], Tensor]] = [
 @pytest.mark.parametrize("draw", DRAWS)
 def test_a_seed_and_its_stream_fix_the_draw(draw: Callable[[int, Generator], Tensor]) -> None:
     assert torch.equal(draw(8, seeded(3, 1, 4)), draw(8, seeded(3, 1, 4)))
-    for other in (seeded(3, 1, 5), seeded(3, 2, 4), seeded(4, 1, 4), seeded(3, 4, 1), seeded(3, 1)):
+    for other in (
+        seeded(3, 1, 5),
+        seeded(3, 2, 4),
+        seeded(4, 1, 4),
+        seeded(3, 4, 1),
+        seeded(3, 1),
+    ):
         assert not torch.equal(draw(8, seeded(3, 1, 4)), draw(8, other))
 
 

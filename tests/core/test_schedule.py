@@ -95,7 +95,9 @@ def test_between_moves_the_window_only(schedule: Schedule) -> None:
 def test_single_precision_is_exact_at_both_ends(schedule: Schedule) -> None:
     """Where `1 - alpha**2` has no digits left, alpha and sigma keep all but the last few bits of theirs."""
     log_snr = torch.tensor([schedule.log_snr_max, schedule.log_snr_min], dtype=torch.float32)
-    for single, double in zip(schedule.gauge(log_snr), schedule.gauge(log_snr.double()), strict=True):
+    for single, double in zip(
+        schedule.gauge(log_snr), schedule.gauge(log_snr.double()), strict=True
+    ):
         assert single.dtype == torch.float32
         # exp(v) turns an absolute rounding error of v, |v| eps, into a relative one
         torch.testing.assert_close(single.double(), double, rtol=20 * SINGLE_EPS, atol=0)

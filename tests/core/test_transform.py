@@ -43,7 +43,9 @@ def test_identity_does_not_copy() -> None:
     assert Affine().encode(raw) is raw
 
 
-@pytest.mark.parametrize("make", [lambda: Affine(scale=0), lambda: Affine(scale=-1), lambda: Quantised(1)])
+@pytest.mark.parametrize(
+    "make", [lambda: Affine(scale=0), lambda: Affine(scale=-1), lambda: Quantised(1)]
+)
 def test_bad_arguments_are_refused(make: type[Transform]) -> None:
     with pytest.raises(ValueError, match=r"must|needs"):
         make()
