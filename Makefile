@@ -6,7 +6,7 @@ DATA := $(firstword $(wildcard ../shared/data))
 export PIP_CONSTRAINT := $(abspath constraints.txt)
 export UNNOISE_DATA ?= $(if $(DATA),$(abspath $(DATA)))
 
-.PHONY: demo test lint types unit install clean help
+.PHONY: demo test lint types unit docs install clean help
 
 help:           ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -26,6 +26,11 @@ types: install
 
 unit: install
 	$(BIN)/python -m pytest -q -n 2
+
+docs: install   ## build the book into build/docs
+	$(BIN)/python -m pip install -q -e '.[docs]'
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
+	@echo; echo "the book: build/docs/index.html"
 
 install: .venv/installed
 

@@ -55,9 +55,6 @@ def main() -> None:
     traceback."""
     try:
         app()
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command resumes where it was", err=True)
-        sys.exit(130)
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         sys.exit(2 if type(error).__name__.startswith("Unknown") else 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import signal
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -149,6 +151,37 @@ class Recorder(Callback):
         return self.spent + time.monotonic() - self.since
 
 
+class Interruption(Callback):
+    """Ctrl-C ends the run after the step that it falls into, with a checkpoint; a second one ends
+    it at once."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder, self.asked, self.before = folder, False, signal.SIG_DFL  # type: ignore[var-annotated]
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.before = signal.signal(signal.SIGINT, self._ask)
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
+        if self.asked:
+            if self.folder is not None:
+                trainer.save_checkpoint(self.folder / "last.ckpt")
+            raise _Stopped
+
+    def restore(self) -> None:
+        """Put the handler back that was there before."""
+        if self.before is not signal.SIG_DFL:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+        self.restore()
+
+
+class _Stopped(Exception):
+    """Leaves Lightning's loop between two steps."""
+
+
 def run(
     model: Model,
     data: Batch,
@@ -173,6 +206,8 @@ def run(
                 enable_version_counter=False,
             )
         )
+    interruption = Interruption(folder)
+    callbacks.append(interruption)
     if progress:
         callbacks.append(RichProgressBar(refresh_rate=how.log_every, leave=True))
     with warnings.catch_warnings():
@@ -196,10 +231,12 @@ def run(
         loader = DataLoader(
             feed, batch_size=None, sampler=range(start, how.steps), generator=seeded(seed)
         )
-        trainer.fit(training, loader, ckpt_path=last, weights_only=True)
-        if trainer.interrupted and folder is not None:
-            trainer.save_checkpoint(folder / "last.ckpt")
-            raise KeyboardInterrupt
+        try:
+            trainer.fit(training, loader, ckpt_path=last, weights_only=True)
+        except _Stopped:
+            raise KeyboardInterrupt from None
+        finally:
+            interruption.restore()
     model.load_state_dict(training.average.state_dict())
     model.eval()
     return History(recorder.rows)

@@ -3,7 +3,7 @@
 __all__ = ["DataError", "UnknownSource"]
 
 
-class DataError(Exception):
+class DataError(ValueError):
     """A data set that cannot be found, fetched or read. The message is one line, for a person."""
 
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unnoise.benchmarks.commands.options import Device, Out, Preset, Quiet, Threads, use_threads
+from unnoise.benchmarks.commands.options import (
+    Device,
+    Out,
+    Preset,
+    Quiet,
+    Threads,
+    resumable,
+    use_threads,
+)
 
 if TYPE_CHECKING:
     from unnoise.benchmarks.records import Record
@@ -74,7 +82,9 @@ def run(
         if not quiet:
             state = "done already, --again scores it again" if done and not again else "running"
             typer.echo(f"{one.task} {one.preset} seed {one.seed}: {state}", err=True)
-        _print(execute(one, device=device, show_progress=not quiet, again=again))
+        with resumable():
+            record = execute(one, device=device, show_progress=not quiet, again=again)
+        _print(record)
 
 
 @app.command("report", epilog="Example: unnoise bench report --out runs && open runs/report.html")

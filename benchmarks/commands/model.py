@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unnoise.benchmarks.commands.options import Device, Out, Preset, Quiet, Threads, use_threads
+from unnoise.benchmarks.commands.options import (
+    Device,
+    Out,
+    Preset,
+    Quiet,
+    Threads,
+    resumable,
+    use_threads,
+)
 
 if TYPE_CHECKING:
     from unnoise.core.model import Model
@@ -38,7 +46,8 @@ def train(
     run = Run(task, preset, seed, out)
     made = make(task)
     preset_of(made, run)
-    train_run(run, made, made.data(), device=device, show_progress=not quiet)
+    with resumable():
+        train_run(run, made, made.data(), device=device, show_progress=not quiet)
     typer.echo(run.checkpoint)
 
 

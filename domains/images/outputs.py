@@ -4,10 +4,9 @@ sampler, and of a trivial model."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +25,8 @@ from unnoise.core.likelihood import (
 from unnoise.core.model import Model
 from unnoise.core.progress import track
 from unnoise.core.random import Generator, uniform
-from unnoise.core.sampler import AdamsBashforth, AnyNoise, DPMSolver, Sampler, Solver
+from unnoise.core.sampler import AdamsBashforth, AnyNoise, DPMSolver, LogSNRGrid, Sampler
+from unnoise.core.schedule import Cosine
 from unnoise.domains.task import Preset, Splits
 
 __all__ = [
@@ -46,10 +46,14 @@ __all__ = [
 
 EVALUATIONS = 32  # of the network, for each sample of the headline figures
 SWEEP = (4, 8, 16, 32)
-SAMPLERS: dict[str, Solver[Any]] = {
-    "Adams–Bashforth 3, angle": AdamsBashforth(3),
-    "DPM-Solver++ 2M": DPMSolver(2),
-    "ancestral": AnyNoise(1.0),
+SAMPLERS: dict[str, Callable[[int, float], Sampler]] = {
+    "Adams–Bashforth 3, angle": lambda nfe, std: Sampler(
+        AdamsBashforth(3), nfe - 1, path=Cosine(data_std=std)
+    ),
+    "DPM-Solver++ 2M, log-SNR": lambda nfe, std: Sampler(
+        DPMSolver(2), nfe - 1, LogSNRGrid(), path=None
+    ),
+    "ancestral, angle": lambda nfe, std: Sampler(AnyNoise(1.0), nfe - 1),
 }
 
 
@@ -126,7 +130,7 @@ def model_images(model: Model, splits: Splits, preset: Preset, generator: Genera
     """Everything that the report shows of a model."""
     how = Settings(**preset.generate)
     test, unlabelled = splits.test, splits.test.without_condition()
-    sampler = Sampler(steps=EVALUATIONS - 1)
+    sampler = next(iter(SAMPLERS.values()))(EVALUATIONS, _data_std(splits))
     labels = _balanced(how.samples, splits)
     images = sample(
         model, labels, sampler, generator, how.batch, f"samples ({sampler.nfe} evaluations)"
@@ -291,14 +295,18 @@ def tiles(grid: Tensor) -> Tensor:
 def _sweep(model: Model, splits: Splits, how: Settings, generator: Generator) -> list[SweepPoint]:
     labels = _balanced(how.sweep_samples, splits)
     points = []
-    for name, solver in SAMPLERS.items() if how.sweep_samples else ():
+    for name, sampler in SAMPLERS.items() if how.sweep_samples else ():
         for nfe in SWEEP:
-            draw = Sampler(solver, steps=nfe - 1)
+            draw = sampler(nfe, _data_std(splits))
             images = sample(
                 model, labels, draw, generator, how.batch, f"{name}, {nfe} evaluations"
             )
             points.append(SweepPoint(name, draw.nfe, images, labels))
     return points
+
+
+def _data_std(splits: Splits) -> float:
+    return splits.transform.encode(splits.train.x[:1000]).std().item()
 
 
 def _balanced(n: int, splits: Splits) -> Tensor:

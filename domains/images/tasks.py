@@ -61,7 +61,7 @@ def digits() -> Task:
     """scikit-learn's 8 x 8 digits."""
     presets = {
         "smoke": Preset(
-            Fit(120, batch=64, lr=2e-3, warmup=20, ema=0.98),
+            Fit(300, batch=64, lr=2e-3, warmup=20, ema=0.98),
             {"widths": (32, 32), "blocks": 1},
             {"samples": 200, "bound_draws": 8, "flow_images": 0, "sweep_samples": 0},
         ),
@@ -73,7 +73,6 @@ def digits() -> Task:
                 "bound_draws": 64,
                 "flow_images": 100,
                 "sweep_samples": 360,
-                "exact_trace": True,
             },
         ),
         "paper": Preset(
