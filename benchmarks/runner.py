@@ -27,7 +27,7 @@ import torch
 
 from unnoise.benchmarks.charts import svg
 from unnoise.benchmarks.records import Measurement, Record, append, latest, read
-from unnoise.core.checkpoint import atomic_write
+from unnoise.core.checkpoint import atomic_write, read_about
 from unnoise.core.model import Model
 from unnoise.core.progress import quiet, shown
 from unnoise.core.random import seeded
@@ -35,7 +35,16 @@ from unnoise.core.training import fit
 from unnoise.domains import make
 from unnoise.domains.task import Preset, Splits, Task
 
-__all__ = ["Run", "UnknownPreset", "build", "execute", "finished", "preset_of", "train"]
+__all__ = [
+    "Run",
+    "UnknownPreset",
+    "build",
+    "device_of",
+    "execute",
+    "finished",
+    "preset_of",
+    "train",
+]
 
 _GENERATE = 10  # the stream of a seed that sampling and scoring draw from
 
@@ -110,7 +119,7 @@ def execute(
         versions=_versions(),
         commit=_commit(),
         settings=_settings(preset)
-        | {"threads": torch.get_num_threads(), "device": str(_device(device))},
+        | {"threads": torch.get_num_threads(), "device": str(device_of(device))},
         figures=figures,
         history=str((run.folder / "history.jsonl").relative_to(run.out)),
     )
@@ -132,13 +141,14 @@ def train(
     """The run's trained model, on its device: loaded if it is there, else trained or resumed, and
     saved."""
     preset = preset_of(task, run)
+    place = device_of(device)
     _require_writable(run.folder)
     model = build(task, splits, preset, run.seed)
     if run.checkpoint.exists():
+        _require_same(run, preset)
         model.load(run.checkpoint)
     else:
         bar = show_progress and shown()
-        accelerator = {"cuda": "gpu"}.get(device, device)
         history = fit(
             model,
             splits.train,
@@ -146,7 +156,7 @@ def train(
             run.folder,
             seed=run.seed,
             progress=bar,
-            accelerator=accelerator,
+            accelerator=place.type,
             devices=1,
         )
         atomic_write(
@@ -157,7 +167,7 @@ def train(
             {"task": run.task, "preset": run.preset, "seed": run.seed, **_settings(preset)},
         )
         (run.folder / "last.ckpt").unlink(missing_ok=True)
-    return model.to(_device(device)).eval()
+    return model.to(place).eval()
 
 
 def preset_of(task: Task, run: Run) -> Preset:
@@ -171,6 +181,19 @@ def preset_of(task: Task, run: Run) -> Preset:
             f"{run.task} has no preset {run.preset!r}; it has {', '.join(task.presets)}"
         )
     return task.presets[run.preset]
+
+
+def device_of(name: str) -> torch.device:
+    """The device of a name; "auto" is the best there is.
+
+    Raises:
+        ValueError: if this machine has no such device.
+    """
+    best = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    here = {d.type: d for d in (best, torch.device("cpu")) if d is not None}
+    if name != "auto" and name not in here:
+        raise ValueError(f"--device: there is no {name!r} here; there is {', '.join(here)}")
+    return next(iter(here.values())) if name == "auto" else here[name]
 
 
 def finished(run: Run, preset: Preset) -> Record | None:
@@ -223,6 +246,24 @@ def _settings(preset: Preset) -> dict[str, Any]:
     }
 
 
+def _require_same(run: Run, preset: Preset) -> None:
+    """Refuse a model that was trained with other settings."""
+    saved = read_about(run.checkpoint)
+    now = json.loads(json.dumps(_settings(preset)))
+    changed = [
+        f"{part}.{key} was {was.get(key)!r} and is {wanted.get(key)!r}"
+        for part in ("fit", "network")
+        for was, wanted in [(saved.get(part, {}), now[part])]
+        for key in sorted(was.keys() | wanted.keys())
+        if was.get(key) != wanted.get(key)
+    ]
+    if changed:
+        raise ValueError(
+            f"{run.folder}: holds a model trained with other settings ({', '.join(changed)}); "
+            "use another folder, or delete this one"
+        )
+
+
 def _require_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -232,13 +273,6 @@ def _require_writable(folder: Path) -> None:
         raise OSError(
             f"{folder}: can't be written ({error.strerror}); choose another folder with --out"
         ) from error
-
-
-def _device(name: str) -> torch.device:
-    if name != "auto":
-        return torch.device(name)
-    best = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return best or torch.device("cpu")
 
 
 def _versions() -> Mapping[str, str]:

@@ -1,10 +1,9 @@
 r"""Exact denoisers of laws whose every marginal is known: what all tests and training-free
 benchmarks stand on.
 
-    Gaussian  N(m, S):             E[x_0|x] = m + alpha S V^-1 (x - alpha m),  V = alpha^2 S +
-    sigma^2 I
-    mixture   sum_k w_k N(m_k, S_k): the same of each component, averaged with its responsibility
-    for x
+    Gaussian  N(m, S)                E[x_0|x] = m + alpha S V^-1 (x - alpha m)
+                                     V = alpha^2 S + sigma^2 I
+    mixture   sum_k w_k N(m_k, S_k)  the same of each component, averaged with its responsibility
 
 Covariances are diagonalised once, so a call costs two rotations a component. A component of zero
 covariance is an atom: a mixture of atoms is any finite discrete law, and its posterior is Bayes'

@@ -1,13 +1,12 @@
 """The one container that travels through the core: a batch of states with what is known about
 them.
 
-    x         (B, ...)   the states x_0
-    mask      (B, ...)   True where an entry exists (padding is False); None: all exist
-    observed  (B, ...)   True where an entry is given and must be kept (inpainting, imputation);
-    None: none is given
-    coords    (B, ...)   where the entries live (observation times, positions)
-    cond      name -> (B, ...)   what the state is conditioned on: labels, noisy speech, history,
-    ...
+    x         (B, ...)          the states x_0
+    mask      (B, ...)          True where an entry exists (padding is False); None: all exist
+    observed  (B, ...)          True where an entry is given and must be kept (inpainting,
+                                imputation); None: none is given
+    coords    (B, ...)          where the entries live (observation times, positions)
+    cond      name -> (B, ...)  what the state is conditioned on: labels, noisy speech, history
 
 A label is a tensor of integers >= 0 and its null value, "not told", is -1; a real-valued
 condition's null value is 0.

@@ -138,7 +138,7 @@ class LevelDenoiser(Denoiser[Levels]):
 
     Args:
         network: F(x / sqrt(alpha^2 + sigma^2), log_snr (B,), batch) -> features (B, ..., E).
-        features: E.
+        features: how many, E.
         values: the levels (K,).
         odds: log frequencies of the levels (K,), where training starts; None: all equal.
     """

@@ -54,20 +54,16 @@ class Training(L.LightningModule):
         super().__init__()
         self.model, self.how, self.seed = model, how, seed
         self.average = copy.deepcopy(model).requires_grad_(False)
-        self.objective = torch.compile(model.loss) if how.compile else model.loss
+        if how.compile:
+            model.denoiser.compile()  # in place: the names in checkpoints stay
 
     def forward(self, batch: Batch) -> Tensor:
         base = seeded(self.seed, _NOISE, self.global_step, device=self.device)
-        with torch.random.fork_rng(
-            enabled=True
-        ):  # dropout draws from the global stream: give it this step's own, put the user's back
-            torch.manual_seed(
-                seeded(self.seed, _DROPOUT, self.global_step, self.global_rank).initial_seed()
-            )
-            loss: Tensor = self.objective(
-                batch, Shard(base, self.global_rank, self.trainer.world_size)
-            )
-            return loss
+        shard = Shard(base, self.global_rank, self.trainer.world_size)
+        dropout = seeded(self.seed, _DROPOUT, self.global_step, self.global_rank).initial_seed()
+        with torch.random.fork_rng():  # dropout draws from the global stream: lend it this step's
+            torch.manual_seed(dropout)
+            return self.model.loss(batch, shard)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         loss: Tensor = self(batch)
@@ -156,7 +152,8 @@ class Interruption(Callback):
     it at once."""
 
     def __init__(self, folder: Path | None) -> None:
-        self.folder, self.asked, self.before = folder, False, signal.SIG_DFL  # type: ignore[var-annotated]
+        self.folder, self.asked = folder, False
+        self.before: Any = signal.SIG_DFL
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         if threading.current_thread() is threading.main_thread():

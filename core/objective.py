@@ -1,14 +1,14 @@
 r"""Training objectives: one loss, weight x rate.
 
-    loss = E_t [ weight(t) rate(t) ],   rate = the process's path-KL integrand in nats per unit of
-    log-SNR
+    loss = E_t [ weight(t) rate(t) ]
 
-A weight changes what the network cares about, not what its optimum is. With `Elbo` the loss is the
-bound's integral in nats, because int rate d(log-SNR) = E_t[ |d log-SNR / dt| rate ]. `Simple` is
-Ho et al.'s unweighted noise error, E|eps - eps_hat|^2. The times are a separate choice: any
-density on [0, 1] whose draws carry 1/density gives the same expectation, with another variance.
-Low-discrepancy times, (u + i/B) mod 1, are a stratified uniform draw with one random number a
-batch (VDM, appendix I.1).
+with the rate that of the process: the path KL's integrand, in nats per unit of log-SNR. A weight
+changes what the network cares about, not what its optimum is. With `Elbo` the loss is the bound's
+integral in nats, because int rate d(log-SNR) = E_t[ |d log-SNR / dt| rate ]. `Simple` is Ho et
+al.'s unweighted noise error, E|eps - eps_hat|^2. The times are a separate choice: any density on
+[0, 1] whose draws carry 1/density gives the same expectation, with another variance. Low-
+discrepancy times, (u + i/B) mod 1, are a stratified uniform draw with one random number a batch
+(VDM, appendix I.1).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What a denoiser says about x_0 given x_t: a belief, not a bare tensor.
 
-Mean        its expectation E[x_0 | x_t]: all that a Gaussian process needs (score, noise and
-velocity are linear in it)
-Levels      probabilities of each level of quantised data for every entry: it has a mean, and
-decodes exactly
+Mean    its expectation E[x_0 | x_t]: all that a Gaussian process needs, for score, noise and
+        velocity are linear in it
+Levels  probabilities of each level of quantised data for every entry: it has a mean, and
+        decodes exactly
 """
 
 from __future__ import annotations

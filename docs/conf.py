@@ -5,6 +5,7 @@ reads reStructuredText, so `markdown` turns one into the other before napoleon s
 """
 
 import re
+import sys
 
 from sphinx.application import Sphinx
 
@@ -25,10 +26,15 @@ html_show_copyright = False
 default_role = "code"
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+napoleon_attr_annotations = False
+autodoc_default_options = {
+    "members": True,
+    "special-members": "__call__",
+    "ignore-module-all": True,
+}
 autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = False
 autodoc_typehints_format = "short"
-autodoc_use_type_comments = False
 toc_object_entries_show_parents = "hide"
 
 SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):$")
@@ -66,6 +72,27 @@ def _spans(prose: list[str]) -> list[str]:
     return (text + source[end:].replace("|", r"\|")).split("\n")
 
 
+def private(
+    app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object
+) -> bool | None:
+    """Leaves out what a module doesn't list in its `__all__`."""
+    module = sys.modules.get(getattr(obj, "__module__", None) or "")
+    if what != "module" or not hasattr(module, "__all__"):
+        return None
+    return True if name.rpartition(".")[2] not in module.__all__ else None
+
+
+def signature(
+    app: Sphinx, what: str, name: str, obj: object, options: object, text: str | None, back: str
+) -> tuple[str | None, str] | None:
+    """Says `...` where a dataclass makes its default, and nothing where a module takes nothing."""
+    if text is None:
+        return None
+    return re.sub(r"\(\*args.*\*\*kwargs.*\)$", "()", text.replace("<factory>", "...")), back
+
+
 def setup(app: Sphinx) -> None:
-    """Napoleon, which comes next, has priority 500."""
+    """Napoleon, which comes after `markdown`, has priority 500."""
     app.connect("autodoc-process-docstring", markdown, priority=400)
+    app.connect("autodoc-process-signature", signature)
+    app.connect("autodoc-skip-member", private)

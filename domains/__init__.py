@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from unnoise.domains.task import Task
 
@@ -26,11 +26,10 @@ def task_names() -> list[str]:
     """The names of all tasks of all installed domains, "domain/task", sorted.
 
     Raises:
-        RuntimeError: if an installed domain can't be imported; it says which.
+        ImportError: if an installed domain can't be imported; it says which.
     """
-    return sorted(
-        f"{point.name}/{name}" for point in entry_points(group=GROUP) for name in point.load()
-    )
+    points = entry_points(group=GROUP)
+    return sorted(f"{point.name}/{name}" for point in points for name in _load(point))
 
 
 def make(name: str) -> Task:
@@ -38,14 +37,25 @@ def make(name: str) -> Task:
 
     Raises:
         UnknownTask: if there is none; it names the nearest.
+        ImportError: if an installed domain can't be imported; it says which.
     """
     domain, _, task = name.partition("/")
     for point in entry_points(group=GROUP):
         if point.name == domain:
-            made: Domain = point.load()
+            made = _load(point)
             if task in made:
                 return made[task]()
     known = task_names()
     near = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f"; did you mean {near[0]}?" if near else "."
     raise UnknownTask(f"there is no task {name!r}{hint} Known: {', '.join(known)}")
+
+
+def _load(point: EntryPoint) -> Domain:
+    try:
+        domain: Domain = point.load()
+    except (ImportError, AttributeError) as error:
+        raise ImportError(
+            f"the domain {point.name!r} ({point.value}) can't be imported: {error}"
+        ) from error
+    return domain

@@ -7,7 +7,7 @@ must be read between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -98,6 +98,7 @@ class Task:
             None: nothing to condition on.
         write: (samples, path) -> None, a file in a format that its suffix chooses; None: samples
             have no file.
+        formats: the suffixes that `write` knows, checked before samples are drawn; none: any.
     """
 
     summary: str
@@ -111,3 +112,4 @@ class Task:
     figures: Mapping[str, Callable[[Any, Splits], Figure | None]] = field(default_factory=dict)
     conditions: Callable[[Splits, int, int | None], Mapping[str, Tensor]] | None = None
     write: Callable[[Tensor, Path], None] | None = None
+    formats: Sequence[str] = ()

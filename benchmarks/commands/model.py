@@ -77,6 +77,10 @@ def sample(
     )
     if task.write is None:
         raise ValueError(f"{target}: this task can't write samples to a file")
+    if task.formats and to.suffix not in task.formats:
+        raise ValueError(f"--output: {to} doesn't end in {' or '.join(task.formats)}")
+    if label is not None and task.conditions is None:
+        raise ValueError(f"--label: {target} has no classes")
     cond = task.conditions(splits, n, label) if task.conditions else {}
     batch = Batch.empty(n, model.shape, cond).to(next(model.parameters()).device)
     with quietly(quiet or not shown()):
@@ -128,15 +132,13 @@ def _load(
 ) -> tuple[Task, Splits, Model]:
     """The task, its data and its trained model, from a checkpoint file or from the folder of
     runs."""
-    import torch
-
-    from unnoise.benchmarks.runner import Run, build, preset_of
+    from unnoise.benchmarks.runner import Run, build, device_of, preset_of
     from unnoise.core.checkpoint import CheckpointError, read_about
     from unnoise.domains import make
 
     if target.endswith(".safetensors"):
         about = read_about(Path(target))
-        if "task" not in about:
+        if not {"task", "preset", "seed"} <= about.keys():
             raise CheckpointError(
                 f"{target}: doesn't say which task it is of; only checkpoints of `unnoise train` do"
             )
@@ -150,12 +152,8 @@ def _load(
         raise CheckpointError(
             f"{path}: not trained yet; do it with: unnoise train {run.task} --preset {run.preset} --seed {run.seed} --out {out}"
         )
+    place = device_of(device)
     splits = task.data()
     model = build(task, splits, budget, run.seed)
     model.load(path)
-    best = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return (
-        task,
-        splits,
-        model.to(torch.device(device) if device != "auto" else best or "cpu").eval(),
-    )
+    return task, splits, model.to(place).eval()

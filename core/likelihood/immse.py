@@ -1,10 +1,9 @@
 r"""I-MMSE: the likelihood as an integral of the denoising error (Kong et al. 2023).
 
-    densities      -log p(x) = d/2 log(2 pi e) + 1/2 int ( |eps - eps_hat|^2 - d sigmoid(log-SNR) )
-    d(log-SNR) probabilities  -log P(x) =                  1/2 int   |eps - eps_hat|^2
-    d(log-SNR)
+    densities      -log p(x) = d/2 log(2 pi e) + 1/2 int (|eps - eps_hat|^2 - d sigmoid(l)) dl
+    probabilities  -log P(x) = 1/2 int |eps - eps_hat|^2 dl
 
-over all log-SNRs; an equality for the exact posterior mean, an upper bound on the mean of -log p
+over all log-SNRs l; an equality for the exact posterior mean, an upper bound on the mean of -log p
 for any other. Only a window can be measured. Below it the posterior mean has stopped moving, |x -
 mean|^2 is constant, and its tail is integrated exactly. Above it a density's two terms cancel, and
 a probability's error is that of rounding to a grid of step D: at most 4 d sum_j exp(-(j - 1/2)^2

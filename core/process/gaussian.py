@@ -3,10 +3,10 @@ r"""Gaussian diffusion: $x_t = \alpha_t x_0 + \sigma_t C^{1/2} z$.
 Everything follows from the channel and the belief's mean $\hat x_0$:
 
     noise      eps = (x_t - alpha x_0) / sigma
-    score      C^-1 (alpha x_0 - x_t) / sigma^2                          (Tweedie)
-    reverse    x_s = alpha_s x_0 + sigma_s [ r eps + sqrt(1 - r^2) z ],  r = (sigma_s/alpha_s) /
-    (sigma_t/alpha_t) path KL    1/2 int snr |C^-1/2 (x_0 - mean)|^2 d(log snr)            (VDM's
-    continuous bound; I-MMSE)
+    score      C^-1 (alpha x_0 - x_t) / sigma^2                 (Tweedie)
+    reverse    x_s = alpha_s x_0 + sigma_s [ r eps + sqrt(1 - r^2) z ]
+               r = (sigma_s/alpha_s) / (sigma_t/alpha_t)
+    path KL    1/2 int snr |C^-1/2 (x_0 - mean)|^2 d(log snr)   (VDM's continuous bound; I-MMSE)
 """
 
 from __future__ import annotations

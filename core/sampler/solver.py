@@ -6,8 +6,8 @@ grid, once, in float64; `step` is a few tensor operations. With $\rho = \sigma/\
 x/\alpha$, and $\hat\epsilon = (x - \alpha\hat x_0)/\sigma$ the flow is $dy/d\rho = \hat\epsilon$,
 and in any schedule's own time
 
-    dx/dt = alpha' x0_hat + sigma' eps_hat = (sigma'/sigma) x + (alpha' - sigma' alpha/sigma)
-    x0_hat.
+    dx/dt = alpha' x0_hat + sigma' eps_hat
+          = (sigma'/sigma) x + (alpha' - sigma' alpha/sigma) x0_hat.
 """
 
 from __future__ import annotations

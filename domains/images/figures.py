@@ -40,7 +40,7 @@ def completions(outputs: Images, splits: Splits) -> Figure | None:
         return None
     top = int(splits.test.x.max())
     given = torch.where(done.observed, done.originals, top // 4)
-    rows = [done.originals, given, *done.completions.unbind(1)]
+    rows = [part[:8] for part in (done.originals, given, *done.completions.unbind(1))]
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     axes.imshow(tiles(torch.stack(rows)).numpy(), cmap="gray_r", interpolation="nearest")

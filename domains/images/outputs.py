@@ -18,18 +18,19 @@ from unnoise.core.likelihood import (
     ExactTrace,
     Flow,
     Hutchinson,
-    Kind,
     Likelihood,
     LikelihoodResult,
 )
 from unnoise.core.model import Model
 from unnoise.core.progress import track
-from unnoise.core.random import Generator, uniform
+from unnoise.core.random import Generator, seeded
 from unnoise.core.sampler import AdamsBashforth, AnyNoise, DPMSolver, LogSNRGrid, Sampler
 from unnoise.core.schedule import Cosine
+from unnoise.domains.images.baseline import Pixels, exact
 from unnoise.domains.task import Preset, Splits
 
 __all__ = [
+    "FORMATS",
     "Completions",
     "Images",
     "Settings",
@@ -44,8 +45,10 @@ __all__ = [
     "write",
 ]
 
+FORMATS = (".png", ".npy")  # that `write` knows
 EVALUATIONS = 32  # of the network, for each sample of the headline figures
 SWEEP = (4, 8, 16, 32)
+COMPLETED, EACH = 32, 4  # test images whose lower half is drawn anew, and how often
 SAMPLERS: dict[str, Callable[[int, float], Sampler]] = {
     "Adams–Bashforth 3, angle": lambda nfe, std: Sampler(
         AdamsBashforth(3), nfe - 1, path=Cosine(data_std=std)
@@ -148,7 +151,7 @@ def model_images(model: Model, splits: Splits, preset: Preset, generator: Genera
         flow=_likelihood(model, few, flow, generator, min(how.batch, 50), "bits/dim (flow)"),
         profile=_profile(model, unlabelled.rows(slice(min(len(test), how.batch))), generator),
         sweep=_sweep(model, splits, how, generator),
-        completions=complete(model, test.rows(slice(8)), generator),
+        completions=complete(model, test.rows(slice(COMPLETED)), generator),
         nfe=sampler.nfe,
     )
 
@@ -171,12 +174,11 @@ def sample(
     return torch.cat(parts)
 
 
-def complete(model: Model, given: Batch, generator: Generator, each: int = 4) -> Completions:
+def complete(model: Model, given: Batch, generator: Generator, each: int = EACH) -> Completions:
     """The lower half of images drawn anew, `each` times, from their upper half; labels are not
     told."""
     device = next(model.parameters()).device
-    observed = torch.zeros_like(given.x, dtype=torch.bool)
-    observed[..., : given.x.shape[-2] // 2, :] = True
+    observed = _upper_half(given.x)
     many = (
         given.replace(observed=observed)
         .without_condition()
@@ -194,35 +196,33 @@ def real_images(splits: Splits, preset: Preset) -> Images:
 
 
 def independent_pixels(splits: Splits, preset: Preset) -> Images:
-    """The trivial model: every pixel by its own frequencies in the training images of the class,
-    with add-one/K smoothing."""
+    """The trivial model: independent pixels, of all images or of each class."""
     values = splits.transform.values
     assert values is not None
-    k = len(values)
+    k, generator, test = len(values), seeded(0), splits.test
     labels = _balanced(Settings(**preset.generate).samples, splits)
-    log_p = _pixel_log_frequencies(splits.train.x, k)
-    test = splits.test.x.long()
-    nats = (
-        log_p.expand(len(test), *log_p.shape).gather(-1, test[..., None])[..., 0].flatten(1).sum(1)
-    )
-    bound = LikelihoodResult(
-        nats, splits.test.dims().float(), Kind.EXACT, torch.zeros_like(nats), 0
-    )
-    cdfs = torch.stack([
-        _pixel_log_frequencies(splits.train.x[splits.train.cond["label"] == c], k).exp().cumsum(-1)
-        for c in range(int(labels.max()) + 1)
-    ])  # fmt: skip
-    u = uniform((len(labels), *test.shape[1:], 1), cdfs, torch.Generator().manual_seed(0))
-    images = torch.cat(
-        [(a >= cdfs[c]).sum(-1) for a, c in zip(u.split(100), labels.split(100), strict=True)]
-    )
-    return Images(images.clamp(max=k - 1), labels, bound=bound)
+    everyone = Pixels.fit(splits.train.x, k)
+    classes = {
+        c: Pixels.fit(splits.train.x[splits.train.cond["label"] == c], k)
+        for c in labels.unique().tolist()
+    }
+    images = torch.empty(len(labels), *test.x.shape[1:], dtype=torch.long)
+    given_label = torch.empty(len(test))
+    for c, pixels in classes.items():
+        images[labels == c] = pixels.sample(int((labels == c).sum()), generator)
+        rows = test.cond["label"] == c
+        given_label[rows] = pixels.log_prob(test.x[rows])
+    bound = exact(everyone.log_prob(test.x), test)
+    some = test.rows(slice(COMPLETED))
+    drawn = torch.stack([everyone.sample(len(some), generator) for _ in range(EACH)], 1)
+    done = Completions(some.x, _upper_half(some.x), drawn)
+    return Images(images, labels, bound, exact(given_label, test), flow=bound, completions=done)
 
 
-def _pixel_log_frequencies(x: Tensor, k: int) -> Tensor:
-    """(C, H, W, k)."""
-    counts = torch.stack([(x == level).sum(0) for level in range(k)], -1).double()
-    return ((counts + 1 / k) / (len(x) + 1)).log().float()
+def _upper_half(x: Tensor) -> Tensor:
+    observed = torch.zeros_like(x, dtype=torch.bool)
+    observed[..., : x.shape[-2] // 2, :] = True
+    return observed
 
 
 def _likelihood(
@@ -272,17 +272,17 @@ def write(images: Tensor, path: Path) -> None:
     Raises:
         ValueError: for any other suffix.
     """
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path}: images are written as {' or '.join(FORMATS)}")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npy":
         np.save(path, images.numpy(), allow_pickle=False)
-    elif path.suffix == ".png":
+    else:
         from matplotlib.image import imsave
 
         columns = math.ceil(len(images) ** 0.5)
         padded = torch.cat([images, images.new_zeros(-len(images) % columns, *images.shape[1:])])
         imsave(path, tiles(padded.unflatten(0, (-1, columns))).numpy(), cmap="gray_r")
-    else:
-        raise ValueError(f"{path}: images are written as .png or .npy")
 
 
 def tiles(grid: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from unnoise.domains.images.figures import (
 )
 from unnoise.domains.images.judge import Judge
 from unnoise.domains.images.outputs import (
+    FORMATS,
     conditions,
     independent_pixels,
     model_images,
@@ -104,7 +105,7 @@ def mnist() -> Task:
             {"samples": 50, "bound_draws": 2, "flow_images": 0, "sweep_samples": 0},
         ),
         "cpu": Preset(
-            Fit(4_500, batch=64, lr=2e-3, ema=0.998, precision="bf16-mixed"),
+            Fit(4_500, batch=64, lr=3e-3, ema=0.998, precision="bf16-mixed"),
             {"widths": (32, 48, 64), "blocks": 1},
             {"samples": 1_000, "bound_draws": 4, "flow_images": 50, "sweep_samples": 100},
         ),
@@ -153,4 +154,5 @@ def _task(
         },
         conditions=conditions,
         write=write,
+        formats=FORMATS,
     )
