@@ -190,10 +190,12 @@ def device_of(name: str) -> torch.device:
         ValueError: if this machine has no such device.
     """
     best = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    here = {d.type: d for d in (best, torch.device("cpu")) if d is not None}
-    if name != "auto" and name not in here:
+    here = {"cpu": torch.device("cpu")} | ({} if best is None else {best.type: best})
+    if name == "auto":
+        return best or here["cpu"]
+    if name not in here:
         raise ValueError(f"--device: there is no {name!r} here; there is {', '.join(here)}")
-    return next(iter(here.values())) if name == "auto" else here[name]
+    return here[name]
 
 
 def finished(run: Run, preset: Preset) -> Record | None:
@@ -248,20 +250,20 @@ def _settings(preset: Preset) -> dict[str, Any]:
 
 def _require_same(run: Run, preset: Preset) -> None:
     """Refuse a model that was trained with other settings."""
-    saved = read_about(run.checkpoint)
-    now = json.loads(json.dumps(_settings(preset)))
-    changed = [
-        f"{part}.{key} was {was.get(key)!r} and is {wanted.get(key)!r}"
-        for part in ("fit", "network")
-        for was, wanted in [(saved.get(part, {}), now[part])]
-        for key in sorted(was.keys() | wanted.keys())
-        if was.get(key) != wanted.get(key)
-    ]
+    saved, now = _training(read_about(run.checkpoint)), _training(_settings(preset))
+    changed = sorted(k for k in saved | now if saved.get(k) != now.get(k))
     if changed:
+        was = ", ".join(f"{k} was {saved.get(k)!r} and is {now.get(k)!r}" for k in changed)
         raise ValueError(
-            f"{run.folder}: holds a model trained with other settings ({', '.join(changed)}); "
+            f"{run.folder}: holds a model trained with other settings ({was}); "
             "use another folder, or delete this one"
         )
+
+
+def _training(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the weights depend on, as JSON keeps it."""
+    parts = json.loads(json.dumps({part: settings.get(part, {}) for part in ("fit", "network")}))
+    return {f"{part}.{key}": v for part, values in parts.items() for key, v in values.items()}
 
 
 def _require_writable(folder: Path) -> None:

@@ -123,7 +123,8 @@ class Recorder(Callback):
     ) -> None:
         self.losses.append(outputs["loss"].detach())
         if trainer.global_step % self.how.log_every == 0 or trainer.global_step == self.how.steps:
-            loss = torch.stack(self.losses).mean().item()
+            here = torch.stack(self.losses).mean()
+            loss = trainer.strategy.reduce(here, reduce_op="mean").item()  # over all devices
             if not loss < float("inf"):
                 raise FloatingPointError(
                     f"fit: the loss became {loss} near step {trainer.global_step}; lower Fit.lr, or check the data's scale"
@@ -225,9 +226,9 @@ def run(
             else int(torch.load(last, weights_only=True, map_location="cpu")["global_step"])
         )
         feed = Steps(data, how.batch, seed, trainer.global_rank, trainer.world_size)
-        loader = DataLoader(
-            feed, batch_size=None, sampler=range(start, how.steps), generator=seeded(seed)
-        )
+        # as long as the whole run: Lightning counts the steps before a resumption as fetched from it
+        steps = range(start, start + how.steps)
+        loader = DataLoader(feed, batch_size=None, sampler=steps, generator=seeded(seed))
         try:
             trainer.fit(training, loader, ckpt_path=last, weights_only=True)
         except _Stopped:

@@ -23,7 +23,9 @@ html_theme = "furo"
 html_title = f"unnoise {release}"
 html_show_copyright = False
 
-default_role = "code"
+default_role = "code"  # docstrings are Markdown
+highlight_language = "text"
+add_module_names = False
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_attr_annotations = False
@@ -77,9 +79,8 @@ def private(
 ) -> bool | None:
     """Leaves out what a module doesn't list in its `__all__`."""
     module = sys.modules.get(getattr(obj, "__module__", None) or "")
-    if what != "module" or not hasattr(module, "__all__"):
-        return None
-    return True if name.rpartition(".")[2] not in module.__all__ else None
+    listed = getattr(module, "__all__", [name])
+    return True if what == "module" and name.rpartition(".")[2] not in listed else None
 
 
 def signature(

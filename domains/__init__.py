@@ -12,10 +12,14 @@ from importlib.metadata import EntryPoint, entry_points
 
 from unnoise.domains.task import Task
 
-__all__ = ["Domain", "UnknownTask", "make", "task_names"]
+__all__ = ["Domain", "MissingExtra", "UnknownTask", "make", "task_names", "unavailable"]
 
 Domain = Mapping[str, Callable[[], Task]]
 GROUP = "unnoise.domains"
+
+
+class MissingExtra(ImportError):
+    """A domain whose packages aren't installed."""
 
 
 class UnknownTask(ValueError):
@@ -23,13 +27,21 @@ class UnknownTask(ValueError):
 
 
 def task_names() -> list[str]:
-    """The names of all tasks of all installed domains, "domain/task", sorted.
-
-    Raises:
-        ImportError: if an installed domain can't be imported; it says which.
-    """
-    points = entry_points(group=GROUP)
+    """The names of all tasks of all domains that can be imported, "domain/task", sorted."""
+    missing = unavailable()
+    points = [p for p in entry_points(group=GROUP) if p.name not in missing]
     return sorted(f"{point.name}/{name}" for point in points for name in _load(point))
+
+
+def unavailable() -> dict[str, str]:
+    """The installed domains that can't be imported, each with a line that says what mends it."""
+    problems = {}
+    for point in entry_points(group=GROUP):
+        try:
+            _load(point)
+        except MissingExtra as error:
+            problems[point.name] = str(error)
+    return problems
 
 
 def make(name: str) -> Task:
@@ -37,7 +49,7 @@ def make(name: str) -> Task:
 
     Raises:
         UnknownTask: if there is none; it names the nearest.
-        ImportError: if an installed domain can't be imported; it says which.
+        MissingExtra: if its domain needs a package that isn't installed.
     """
     domain, _, task = name.partition("/")
     for point in entry_points(group=GROUP):
@@ -52,10 +64,13 @@ def make(name: str) -> Task:
 
 
 def _load(point: EntryPoint) -> Domain:
+    """The domain of an entry point, "module:attribute [extra]"; its extras are what may be missing."""
     try:
         domain: Domain = point.load()
-    except (ImportError, AttributeError) as error:
-        raise ImportError(
-            f"the domain {point.name!r} ({point.value}) can't be imported: {error}"
+    except ModuleNotFoundError as error:
+        package = point.dist.name if point.dist else "unnoise"
+        extras = f"[{','.join(point.extras)}]" if point.extras else ""
+        raise MissingExtra(
+            f"{point.name}: {error.name} is not installed; pip install '{package}{extras}'"
         ) from error
     return domain

@@ -31,13 +31,15 @@ def list_tasks() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from unnoise.domains import make, task_names
+    from unnoise.domains import make, task_names, unavailable
 
     table = Table("task", "presets", "what")
     for name in task_names():
         task = make(name)
         table.add_row(name, ", ".join(task.presets), task.summary)
     Console().print(table)
+    for problem in unavailable().values():
+        typer.echo(problem, err=True)
 
 
 @app.command(
@@ -124,7 +126,7 @@ def compare(
         a, b = old[key].metrics, new[key].metrics
         for name in (n for n in a if n in b):
             gain = (b[name].value - a[name].value) * (1 if a[name].direction == "higher" else -1)
-            better = "=" if gain == 0 else str(after) if gain > 0 else str(before)
+            better = after if gain > 0 else before if gain < 0 else "=" if gain == 0 else "—"
             table.add_row(
                 key[0],
                 key[1],

@@ -53,11 +53,12 @@ class LikelihoodResult:
     def bits_per_dim(self) -> Summary:
         """-log2 p(x) / dims, averaged over the items; a lower bound on nats is an upper bound
         here."""
-        return self._summary(-self.nats / (self.dims * math.log(2)), "bits/dim")
+        bit = self.dims * math.log(2)
+        return _summary(-self.nats / bit, self.stderr / bit, "bits/dim")
 
     def mean_nats(self) -> Summary:
         """log p(x) averaged over the items."""
-        return self._summary(self.nats, "nats")
+        return _summary(self.nats, self.stderr, "nats")
 
     def shifted(self, nats_per_dim: float) -> LikelihoodResult:
         """The result in other units: log p + dims x nats_per_dim."""
@@ -75,13 +76,10 @@ class LikelihoodResult:
         )
         return replace(first, nats=nats, dims=dims, stderr=stderr)
 
-    def _summary(self, items: Tensor, unit: str) -> Summary:
-        # the spread over items holds the Monte-Carlo error too: each item's estimate is an
-        # independent draw
-        n = len(items)
-        spread = (
-            items.std().item() / math.sqrt(n)
-            if n > 1
-            else (self.stderr / self.dims).item() / math.log(2)
-        )
-        return Summary(items.mean().item(), spread, unit)
+
+def _summary(items: Tensor, stderr: Tensor, unit: str) -> Summary:
+    # the spread over items holds the Monte-Carlo error too: each item's estimate is an
+    # independent draw
+    n = len(items)
+    spread = items.std().item() / math.sqrt(n) if n > 1 else stderr.item()
+    return Summary(items.mean().item(), spread, unit)

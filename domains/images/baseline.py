@@ -41,4 +41,5 @@ class Pixels:
 
 def exact(nats: Tensor, batch: Batch) -> LikelihoodResult:
     """Exact log-probabilities as a result."""
-    return LikelihoodResult(nats, batch.dims().float(), Kind.EXACT, torch.zeros_like(nats), nfe=0)
+    dims = torch.full_like(nats, batch.x[0].numel())  # levels may be too small to hold it
+    return LikelihoodResult(nats, dims, Kind.EXACT, torch.zeros_like(nats), nfe=0)

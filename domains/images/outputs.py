@@ -204,7 +204,7 @@ def independent_pixels(splits: Splits, preset: Preset) -> Images:
     everyone = Pixels.fit(splits.train.x, k)
     classes = {
         c: Pixels.fit(splits.train.x[splits.train.cond["label"] == c], k)
-        for c in labels.unique().tolist()
+        for c in splits.train.cond["label"].unique().tolist()
     }
     images = torch.empty(len(labels), *test.x.shape[1:], dtype=torch.long)
     given_label = torch.empty(len(test))

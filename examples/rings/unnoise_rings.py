@@ -1,5 +1,4 @@
-"""A modality that unnoise has never heard of, points in the plane, in one file. Install it and
-`unnoise bench list` shows it."""
+"""A modality unnoise has never heard of, points in the plane: install it, and `bench list` has it."""
 
 import torch
 from sklearn.datasets import make_moons
@@ -7,82 +6,51 @@ from torch import Tensor, nn
 
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Karras, MeanDenoiser
-from unnoise.core.likelihood import Flow
 from unnoise.core.model import Model
 from unnoise.core.process import Gaussian
-from unnoise.core.random import Generator
-from unnoise.core.schedule import EDM
+from unnoise.core.schedule import Cosine
 from unnoise.core.training import Fit
 from unnoise.core.transform import Affine
 from unnoise.domains.images.metrics import sliced_wasserstein
 from unnoise.domains.task import Metric, Preset, Score, Splits, Task
 
 
-class MLP(nn.Module):
-    """Any network F(scaled state, log-SNR, batch) will do."""
-
+class MLP(nn.Module):  # any network F(scaled state, log-SNR, batch) will do
     def __init__(self, width: int) -> None:
         super().__init__()
-        layers = [
-            nn.Linear(3, width),
-            nn.SiLU(),
-            nn.Linear(width, width),
-            nn.SiLU(),
-            nn.Linear(width, 2),
-        ]
-        self.layers = nn.Sequential(*layers)
+        hidden = [m for _ in range(3) for m in (nn.Linear(width, width), nn.SiLU())]
+        self.layers = nn.Sequential(nn.Linear(3, width), *hidden, nn.Linear(width, 2))
 
     def forward(self, x: Tensor, log_snr: Tensor, batch: Batch) -> Tensor:
         return self.layers(torch.cat([x, log_snr[:, None] / 4], 1))
 
 
 def load() -> Splits:
-    parts = (
-        make_moons(n, noise=0.05, random_state=seed)[0]
-        for seed, n in enumerate((5000, 1000, 1000))
-    )
-    return Splits(
-        *(Batch(torch.tensor(x, dtype=torch.float32)) for x in parts),
-        transform=Affine(shift=0.5, scale=0.8),
-    )
+    moons = (make_moons(n, noise=0.05, random_state=n)[0] for n in (5000, 1001, 1002))
+    parts = [Batch(torch.tensor(points, dtype=torch.float32)) for points in moons]
+    return Splits(*parts, transform=Affine(shift=0.5, scale=0.8))
 
 
 def model(splits: Splits, preset: Preset) -> Model:
-    network = MeanDenoiser(MLP(**preset.network), Karras(data_std=1.0))
-    return Model(Gaussian(EDM()), network, shape=(2,), transform=splits.transform)
+    denoiser = MeanDenoiser(MLP(**preset.network), Karras(data_std=1.0))
+    return Model(Gaussian(Cosine(8.0, -6.0)), denoiser, (2,), splits.transform)
 
 
-def generate(
-    model: Model, splits: Splits, preset: Preset, generator: Generator
-) -> dict[str, Tensor]:
-    nats = model.log_prob(splits.test, Flow(16), generator).nats
-    return {"points": model.sample(1000, generator=generator), "nats": nats}
+def distance(points: Tensor, splits: Splits) -> Score:
+    return Score(sliced_wasserstein(points, splits.test.x))
 
 
-METRICS = {
-    "nats": Metric(
-        lambda o, s: Score(o["nats"].mean().item()) if "nats" in o else None,
-        "higher",
-        "log-likelihood",
-        "nats",
-    ),
-    "sliced_w2": Metric(
-        lambda o, s: Score(sliced_wasserstein(o["points"], s.test.x)),
-        "lower",
-        "sliced Wasserstein-2",
-    ),
-}
-PRESETS = {"smoke": Preset(Fit(1500, lr=3e-3), network={"width": 64})}
-REFERENCES = {
-    "floor": lambda s, p: {"points": s.train.x[:1000]},
-    "baseline": lambda s, p: {
-        "points": s.train.x.std(0)
-        * torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
-        + s.train.x.mean(0)
-    },
-}
-DOMAIN = {
-    "two-moons": lambda: Task(
-        "two moons in the plane", load, model, generate, METRICS, PRESETS, **REFERENCES
+def two_moons() -> Task:
+    return Task(
+        "two moons in the plane",
+        data=load,
+        model=model,
+        generate=lambda model, splits, preset, rng: model.sample(1000, generator=rng),
+        metrics={"sliced_w2": Metric(distance, "lower", "sliced Wasserstein-2")},
+        presets={"smoke": Preset(Fit(1500, batch=256, lr=3e-3, ema=0.99), {"width": 128})},
+        floor=lambda splits, preset: splits.train.x[:1000],
+        baseline=lambda splits, preset: splits.train.x.mean(0).expand(1000, 2),
     )
-}
+
+
+DOMAIN = {"two-moons": two_moons}

@@ -1,0 +1,132 @@
+"""Domains are found, named and complete, our own and a stranger's alike."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from unnoise import domains
+from unnoise.core.random import seeded
+from unnoise.domains import MissingExtra, UnknownTask, make, task_names, unavailable
+from unnoise.domains.task import Splits
+
+PLUG_IN = Path(__file__).parents[2] / "examples" / "rings" / "unnoise_rings.py"
+TASKS = task_names()
+
+installed = pytest.mark.skipif(
+    "rings/two-moons" not in TASKS,
+    reason="the plug-in isn't installed: pip install --no-deps ./examples/rings",
+)
+
+
+@pytest.fixture
+def few() -> Callable[[str], Splits]:
+    """The first rows of a task's data, if they can be had without a download."""
+
+    def load(name: str) -> Splits:
+        if name == "images/mnist" and not os.environ.get("UNNOISE_DATA"):
+            pytest.skip("MNIST lies in $UNNOISE_DATA, which is not set")
+        splits = make(name).data()
+        return replace(
+            splits,
+            **{p: getattr(splits, p).rows(slice(500)) for p in ("train", "valid", "test")},
+        )
+
+    return load
+
+
+@pytest.mark.parametrize("name", ["images/digits", "images/mnist"])
+def test_our_tasks_are_found(name: str) -> None:
+    assert name in TASKS
+    assert sorted(TASKS) == TASKS
+
+
+@installed
+def test_a_strangers_task_is_found_with_ours() -> None:
+    assert "rings/two-moons" in TASKS
+
+
+def test_a_strangers_modality_takes_less_than_sixty_lines() -> None:
+    assert len(PLUG_IN.read_text().splitlines()) < 60
+
+
+@installed
+def test_a_strangers_untrained_model_can_be_scored(few: Callable[[str], Splits]) -> None:
+    task, splits = make("rings/two-moons"), few("rings/two-moons")
+    preset = task.presets["smoke"]
+    assert task.floor is not None
+    assert task.baseline is not None
+    made = task.generate(task.model(splits, preset), splits, preset, seeded(0))
+    floor, untrained, baseline = (
+        task.metrics["sliced_w2"].score(outputs, splits)
+        for outputs in (task.floor(splits, preset), made, task.baseline(splits, preset))
+    )
+    assert floor is not None
+    assert untrained is not None
+    assert baseline is not None
+    assert floor.value < 0.5 * min(untrained.value, baseline.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("images/digitz", "images/digits"),
+        ("image/mnist", "images/mnist"),
+        ("digits", "images/digits"),
+    ],
+)
+def test_an_unknown_task_is_told_the_nearest(name: str, near: str) -> None:
+    with pytest.raises(UnknownTask, match=f"no task '{name}'; did you mean {near}\\? Known: "):
+        make(name)
+
+
+@pytest.mark.parametrize("name", ["", "/", "images", "images/", "qqqqqqqqqqqq"])
+def test_a_name_like_no_other_is_told_all(name: str) -> None:
+    with pytest.raises(UnknownTask) as caught:
+        make(name)
+    assert str(caught.value).endswith(f" Known: {', '.join(TASKS)}")
+
+
+def test_a_domain_that_lacks_a_package_says_so_and_harms_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    points = [
+        EntryPoint("lame", "no_such_module:DOMAIN [extra]", domains.GROUP),
+        EntryPoint("images", "unnoise.domains.images:DOMAIN", domains.GROUP),
+    ]
+    monkeypatch.setattr(domains, "entry_points", lambda group: points)
+    line = "lame: no_such_module is not installed; pip install 'unnoise[extra]'"
+    assert task_names() == ["images/digits", "images/mnist"]
+    assert unavailable() == {"lame": line}
+    assert make("images/digits").summary
+    with pytest.raises(MissingExtra) as caught:
+        make("lame/task")
+    assert str(caught.value) == line
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_complete(name: str) -> None:
+    task = make(name)
+    assert task.summary
+    assert "smoke" in task.presets
+    assert task.metrics
+    for metric in task.metrics.values():
+        assert metric.title
+        assert metric.direction in ("lower", "higher")
+        assert metric.kind in ("exact", "upper bound", "lower bound", "estimate")
+    assert task.floor is not None or task.baseline is not None, "a figure needs a reference"
+    assert (task.write is None) == (not task.formats)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_preset_fits_its_task(name: str, few: Callable[[str], Splits]) -> None:
+    task, splits = make(name), few(name)
+    for preset in task.presets.values():
+        model = task.model(splits, preset)
+        assert model.shape == splits.train.x.shape[1:]
+        for reference in (task.floor, task.baseline):
+            if reference is not None:
+                assert reference(splits, preset) is not None
