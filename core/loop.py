@@ -149,8 +149,8 @@ class Recorder(Callback):
 
 
 class Interruption(Callback):
-    """Ctrl-C ends the run after the step that it falls into, with a checkpoint; a second one ends
-    it at once."""
+    """Ctrl-C ends the run after the step that it falls into; a second one ends it at once. That
+    step, as the run's last, leaves a checkpoint."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder, self.asked = folder, False
@@ -161,9 +161,10 @@ class Interruption(Callback):
             self.before = signal.signal(signal.SIGINT, self._ask)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
+        last = trainer.global_step == trainer.max_steps
+        if self.folder is not None and (self.asked or last):
+            trainer.save_checkpoint(self.folder / "last.ckpt")
         if self.asked:
-            if self.folder is not None:
-                trainer.save_checkpoint(self.folder / "last.ckpt")
             raise _Stopped
 
     def restore(self) -> None:

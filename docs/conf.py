@@ -1,7 +1,8 @@
 """The book: `make docs` builds it into build/docs.
 
-The suite's docstrings are Google style, written in Markdown: `code`, $formulas$, and indented blocks that are shown as they stand. Sphinx
-reads reStructuredText, so `markdown` turns one into the other before napoleon sees the sections.
+The suite's docstrings are Google style, written in Markdown: `code`, $formulas$, and indented blocks
+that are shown as they stand. Sphinx reads reStructuredText, so `markdown` turns one into the other
+before napoleon sees the sections.
 """
 
 import re

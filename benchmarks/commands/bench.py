@@ -134,7 +134,7 @@ def compare(
                 name,
                 _cell(a[name].value),
                 _cell(b[name].value),
-                better,
+                str(better),
             )
     Console().print(table)
 

@@ -7,7 +7,8 @@ over all log-SNRs l; an equality for the exact posterior mean, an upper bound on
 for any other. Only a window can be measured. Below it the posterior mean has stopped moving, |x -
 mean|^2 is constant, and its tail is integrated exactly. Above it a density's two terms cancel, and
 a probability's error is that of rounding to a grid of step D: at most 4 d sum_j exp(-(j - 1/2)^2
-D^2 snr / 2) nats.
+D^2 snr / 2) nats. Where the window doesn't resolve the grid and this is too much, the finite-cut
+form stands in, E[-log P(x | x_t)] at the window's top, by the process's decoder.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from unnoise.core.likelihood.result import Kind, LikelihoodResult
 from unnoise.core.posterior import Posterior
 from unnoise.core.process import Gaussian
 from unnoise.core.random import Generator
+from unnoise.core.schedule import Scalar
 from unnoise.core.times import LogSNRTimes, Times
 
 __all__ = ["IMMSE"]
@@ -34,7 +36,7 @@ __all__ = ["IMMSE"]
 
 @dataclass(frozen=True)
 class IMMSE(Likelihood):
-    """log p(x) from the denoising error alone: needs no prior and no decoder, only white noise.
+    """log p(x) from the denoising error alone: needs no prior, only white noise.
 
     Attributes:
         draws: evaluations for each item, in pairs of opposite noise at stratified levels.
@@ -55,31 +57,34 @@ class IMMSE(Likelihood):
         values: Tensor | None = None,
         generator: Generator = None,
     ) -> LikelihoodResult:
-        high = process.schedule.log_snr_max
-        dims = batch.dims()
+        density, dims = values is None, batch.dims()
         integral, stderr = path_kl(
             process,
             denoiser,
             batch,
             self.draws,
             self.times,
-            density=values is None,
+            density=density,
             generator=generator,
         )
-        (end,) = process.schedule.levels(torch.ones(1))
+        start, end = process.schedule.levels(torch.tensor([0.0, 1.0]))
         x_t = process.marginal(batch.x, end, batch).sample(generator)
-        at_low = process.rate(
-            batch.x, x_t, end, denoiser(x_t, end, batch), batch
-        )  # = snr |x - mean|^2 / 2, its own tail
+        # below the window the rate is snr |x - mean|^2 / 2: its integral is its value at the edge
+        below = process.rate(batch.x, x_t, end, denoiser(x_t, end, batch), batch)
         if values is None:
-            base = (
-                0.5 * dims * (math.log(2 * math.pi * math.e) - _softplus(high))
-            )  # int of sigmoid from -inf to the window's top
-            return LikelihoodResult(
-                -(base + integral + at_low), dims, Kind.ESTIMATE, stderr, self.draws + 1
-            )
-        nats = -(integral + at_low + dims * rounding_tail(values, high))
-        return LikelihoodResult(nats, dims, Kind.LOWER_BOUND, stderr, self.draws + 1)
+            # what the Gaussian of unit variance has paid up to the window's top
+            above = 0.5 * dims * (math.log(2 * math.pi * math.e) - _softplus(start.log_snr))
+        elif rounding_tail(values, float(start.log_snr)) < NEGLIGIBLE:
+            above = dims * rounding_tail(values, float(start.log_snr))
+        else:
+            x_t = process.marginal(batch.x, start, batch).sample(generator)
+            decoder = process.decode(x_t, start, denoiser(x_t, start, batch), batch)
+            above = -decoder.on(values).log_prob(batch.x)
+        kind = Kind.ESTIMATE if density else Kind.LOWER_BOUND
+        return LikelihoodResult(-(above + integral + below), dims, kind, stderr, self.draws + 2)
+
+
+NEGLIGIBLE = 1e-3  # nats an entry
 
 
 def rounding_tail(values: Tensor, log_snr: float) -> float:
@@ -90,5 +95,5 @@ def rounding_tail(values: Tensor, log_snr: float) -> float:
     return float(4 * torch.exp(-0.5 * ((j - 0.5) * step) ** 2 * math.exp(log_snr)).sum())
 
 
-def _softplus(x: float) -> float:
-    return float(softplus(torch.tensor(x, dtype=torch.float64)))
+def _softplus(x: Scalar) -> float:
+    return float(softplus(torch.as_tensor(x, dtype=torch.float64)))

@@ -1,5 +1,6 @@
 """Image data: the published splits, complete and disjoint, and the exact scores of the trivial model."""
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from scipy import stats
 from unnoise.core.random import seeded
 from unnoise.data import load_digits, load_mnist
 from unnoise.domains.images import data
-from unnoise.domains.images.baseline import Pixels
+from unnoise.domains.images.baseline import Pixels, exact
 from unnoise.domains.images.outputs import independent_pixels
 from unnoise.domains.task import Preset, Splits
 
@@ -117,6 +118,13 @@ def test_independent_pixels_have_the_marginals_of_their_class(
     assert len(together) > 1_000
     assert together.abs().max() < 5
     assert together.square().mean().item() == pytest.approx(1, abs=0.1)
+
+
+def test_a_result_of_bytes_knows_its_dimensions() -> None:
+    """784 pixels are more than a byte can count."""
+    batch = data.images_batch(torch.zeros(2, 28, 28, dtype=torch.uint8), torch.zeros(2))
+    result = exact(torch.tensor([-784.0, 0.0]), batch)
+    assert result.bits_per_dim().value == pytest.approx(0.5 / math.log(2))
 
 
 def test_a_pixel_law_is_normalised_and_never_zero() -> None:
