@@ -55,12 +55,20 @@ class UnknownPreset(ValueError):
 
 @dataclass(frozen=True)
 class Run:
-    """What to run and where to keep it."""
+    """What to run and where to keep it.
+
+    Raises:
+        ValueError: for a seed that torch can't take.
+    """
 
     task: str
     preset: str
     seed: int
     out: Path
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"--seed: need 0 to 2^63 - 1, got {self.seed}")
 
     @property
     def folder(self) -> Path:

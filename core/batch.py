@@ -96,10 +96,9 @@ class Batch:
 
 
 def _fits(shape: torch.Size, state: torch.Size) -> bool:
-    """Whether a tensor broadcasts to the state without enlarging it."""
-    padded = (1,) * (len(state) - len(shape)) + tuple(shape)
-    return len(padded) == len(state) and all(
-        a in (1, b) for a, b in zip(padded, state, strict=True)
+    """Whether a tensor, rows first as everything here, broadcasts to the state."""
+    return len(shape) == len(state) and all(
+        a in (1, b) for a, b in zip(shape, state, strict=True)
     )
 
 

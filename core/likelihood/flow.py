@@ -159,7 +159,7 @@ class Flow(Likelihood):
             if isinstance(self.trace, ExactTrace)
             else Kind.ESTIMATE
         )
-        cost = 4 * self.steps * self.trace.evaluations(x[0].numel())
+        cost = 4 * self.steps * self.trace.evaluations(x[0].numel()) + int(values is not None)
         return LikelihoodResult(nats.to(batch.x.dtype), dims, kind, stderr.to(batch.x.dtype), cost)
 
     def _integrate(

@@ -57,7 +57,7 @@ class IMMSE(Likelihood):
         values: Tensor | None = None,
         generator: Generator = None,
     ) -> LikelihoodResult:
-        density, dims = values is None, batch.dims()
+        density, dims, spent = values is None, batch.dims(), self.draws + 1
         integral, stderr = path_kl(
             process,
             denoiser,
@@ -80,8 +80,9 @@ class IMMSE(Likelihood):
             x_t = process.marginal(batch.x, start, batch).sample(generator)
             decoder = process.decode(x_t, start, denoiser(x_t, start, batch), batch)
             above = -decoder.on(values).log_prob(batch.x)
+            spent += 1
         kind = Kind.ESTIMATE if density else Kind.LOWER_BOUND
-        return LikelihoodResult(-(above + integral + below), dims, kind, stderr, self.draws + 2)
+        return LikelihoodResult(-(above + integral + below), dims, kind, stderr, spent)
 
 
 NEGLIGIBLE = 1e-3  # nats an entry

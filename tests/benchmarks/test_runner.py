@@ -6,7 +6,7 @@ import math
 import re
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from unnoise.benchmarks import runner
 from unnoise.benchmarks.records import Record, read
 from unnoise.benchmarks.runner import Run, UnknownPreset, device_of, execute
-from unnoise.core import checkpoint
+from unnoise.core import checkpoint, training
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Karras, MeanDenoiser
 from unnoise.core.model import Model
@@ -60,8 +60,7 @@ class Points:
 
 def load() -> Splits:
     points = normal(torch.empty(128, 2), seeded(0)) * torch.tensor([1.0, 0.5])
-    parts = (Batch(points[rows]) for rows in (slice(64), slice(64, 96), slice(96, None)))
-    return Splits(*parts, transform=Affine())
+    return Splits(Batch(points[:64]), Batch(points[64:96]), Batch(points[96:]), Affine())
 
 
 def model(splits: Splits, preset: Preset) -> Model:
@@ -106,11 +105,11 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The folders of all calls of `fit`, which still trains."""
-    called, train = [], runner.fit
+    called: list[Path] = []
 
     def fit(model: Model, data: Batch, how: Fit, folder: Path, **more: Any) -> Any:
         called.append(folder)
-        return train(model, data, how, folder, **more)
+        return training.fit(model, data, how, folder, **more)
 
     monkeypatch.setattr(runner, "fit", fit)
     return called
@@ -215,20 +214,23 @@ def test_every_metric_stands_between_its_floor_and_its_baseline(
     assert (measured.direction, measured.title) == ("higher", "spread of the points")
 
 
-@pytest.mark.parametrize("lacking", ["floor", "baseline", "figures", "nfe"])
-def test_what_a_task_does_not_say_is_left_out(
-    run: Run, offer: Callable[..., None], lacking: str
-) -> None:
-    def bare(*arguments: Any) -> Points:
-        return Points(generate(*arguments).points)
+def bare(model: Model, splits: Splits, preset: Preset, generator: Generator) -> Points:
+    return Points(generate(model, splits, preset, generator).points)
 
-    offer(
-        **(
-            {"generate": bare}
-            if lacking == "nfe"
-            else {lacking: {} if lacking == "figures" else None}
-        )
-    )
+
+@pytest.mark.parametrize(
+    ("lacking", "changes"),
+    [
+        ("floor", {"floor": None}),
+        ("baseline", {"baseline": None}),
+        ("figures", {"figures": {}}),
+        ("nfe", {"generate": bare}),
+    ],
+)
+def test_what_a_task_does_not_say_is_left_out(
+    run: Run, offer: Callable[..., None], lacking: str, changes: dict[str, object]
+) -> None:
+    offer(**changes)
     record = execute(run, show_progress=False)
     kept = {
         "floor": record.metrics["spread"].floor,
@@ -376,14 +378,14 @@ def test_a_folder_that_cannot_be_written_fails_before_training(
     def refuse(**more: object) -> Any:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(runner.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     with pytest.raises(OSError, match="can't be written .Permission denied."):
         execute(run, show_progress=False)
     assert fits == []
 
 
 @pytest.fixture(params=["limit", "half"])
-def full_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def full_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights find no space: the system refuses to write on, or half a file is there already."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
@@ -398,9 +400,7 @@ def full_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         path.write_bytes(b"half a file")
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "save_file", limited if request.param == "limit" else half)
-        yield
+    monkeypatch.setattr(checkpoint, "save_file", limited if request.param == "limit" else half)
 
 
 def test_a_full_disk_leaves_no_half_of_a_model_and_no_record(

@@ -73,7 +73,14 @@ def test_empty_is_zeros_with_conditions() -> None:
 )
 def test_fields_that_do_not_fit_are_refused(field: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=field):
-        Batch(torch.zeros(2, 4), **{field: torch.ones(shape, dtype=torch.bool)})
+        Batch(torch.zeros(2, 4)).replace(**{field: torch.ones(shape, dtype=torch.bool)})
+
+
+def test_a_mask_of_rows_is_no_mask_of_entries() -> None:
+    """(4,) would broadcast along the wrong dimension of (4, 4), silently."""
+    with pytest.raises(ValueError, match="mask"):
+        Batch(torch.zeros(4, 4), mask=torch.ones(4, dtype=torch.bool))
+    assert Batch(torch.zeros(4, 4), mask=torch.ones(4, 1).bool()).dims().tolist() == [4] * 4
 
 
 def test_conditions_that_do_not_fit_are_refused() -> None:

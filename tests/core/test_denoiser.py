@@ -22,7 +22,7 @@ from unnoise.core.denoiser import (
     Score,
     Velocity,
 )
-from unnoise.core.posterior import Mean
+from unnoise.core.posterior import Mean, Posterior
 from unnoise.core.random import normal, seeded
 from unnoise.core.schedule import VE, Cosine, Level, LinearVP, Rectified, Schedule
 
@@ -69,7 +69,7 @@ def test_a_schedule_may_be_swapped_under_levels(
     _assert_gauge_free(level_denoiser(5), states(5, 3), other)
 
 
-def _assert_gauge_free(denoiser: Denoiser[Mean], z: Tensor, other: Schedule) -> None:
+def _assert_gauge_free(denoiser: Denoiser[Posterior], z: Tensor, other: Schedule) -> None:
     def mean(schedule: Schedule) -> Tensor:
         level = schedule.level_of(LOG_SNR.to(z.dtype), 2)
         x_t = z * norm(level)

@@ -140,6 +140,7 @@ def test_grid_log_prob_survives_rounding_of_the_state() -> None:
 
 
 def test_grid_log_prob_ignores_padding(padded: Batch) -> None:
+    assert padded.mask is not None
     law = Lattice(states(3, 4, 6), torch.arange(6.0, dtype=DOUBLE), padded)
     each = torch.log_softmax(law.logits, -1)[..., 0] * padded.mask
     torch.testing.assert_close(law.log_prob(torch.zeros_like(padded.x)), each.sum(1))

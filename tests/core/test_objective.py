@@ -13,7 +13,7 @@ from unnoise.core.denoiser import Denoiser, MeanDenoiser, Velocity
 from unnoise.core.objective import Elbo, MinSNR, Objective, Simple, Weight
 from unnoise.core.posterior import Mean
 from unnoise.core.process import Gaussian
-from unnoise.core.random import normal, seeded
+from unnoise.core.random import Shard, normal, seeded
 from unnoise.core.schedule import EDM, Cosine, Level, LinearLogSNR, LinearVP, Rectified, Schedule
 from unnoise.core.times import LogisticTimes, LogSNRTimes, Times, Uniform
 
@@ -128,7 +128,7 @@ def test_min_snr_clamps_the_weight_of_the_data_error(schedule: Schedule, gamma: 
     """weight x rate = min(snr, gamma) |x_0 - x_hat|^2."""
     x, level = states(9, 2), schedule.level(torch.linspace(0, 1, 9, dtype=DOUBLE), 2)
     rate = Gaussian(schedule).rate(x, x, level, Mean(torch.zeros_like(x)), Batch(x))
-    snr = (level.alpha / level.sigma).square().flatten()  # type: ignore[union-attr, operator]
+    snr = (level.alpha / level.sigma).square().flatten()  # type: ignore[union-attr]
     exact = snr.clamp(max=gamma) * x.square().sum(1)
     torch.testing.assert_close(rate * MinSNR(gamma)(level, schedule), exact)
 
@@ -174,6 +174,21 @@ def test_gradients_reach_the_network(network: Callable[..., nn.Module]) -> None:
     for objective in (Objective(), Objective(Elbo(), LogisticTimes()), Objective(MinSNR())):
         objective(Gaussian(Cosine()), denoiser, batch, seeded(0)).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in denoiser.parameters())
+
+
+@pytest.mark.parametrize("stratified", [True, False])
+def test_shards_see_the_times_and_noise_of_the_whole_batch(
+    gaussian_of: Callable[[int], Mixture], stratified: bool
+) -> None:
+    objective = Objective(stratified=stratified, condition_dropout=0.3)
+    batch = Batch(states(8, 3), cond={"label": torch.arange(8)})
+    law, process = gaussian_of(3), Gaussian(Cosine())
+    whole = objective.terms(process, law, batch, seeded(0))
+    shards = [
+        objective.terms(process, law, batch.rows(slice(4 * r, 4 * r + 4)), Shard(seeded(0), r, 2))
+        for r in (0, 1)
+    ]
+    torch.testing.assert_close(torch.cat(shards), whole, rtol=1e-12, atol=1e-12)
 
 
 # --- conditions ----------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def test_single_precision_log_snr_is_as_good_as_its_time(schedule: Schedule) -> 
 def test_levels_agree_with_level(schedule: Schedule) -> None:
     """A sampler's floats and a loss's tensors are the same points."""
     floats, tensors = schedule.levels(INSIDE), schedule.level(INSIDE, ndim=3)
-    again = schedule.level_of(tensors.log_snr.flatten(), ndim=3)
+    again = schedule.level_of(schedule.log_snr(INSIDE), ndim=3)
     for name in ("t", "alpha", "sigma", "log_snr"):
         column = torch.tensor([getattr(level, name) for level in floats], dtype=DOUBLE)
         for shaped in (getattr(tensors, name), getattr(again, name)):

@@ -10,7 +10,7 @@ from torch import Tensor
 from unnoise.core.analytic import Mixture
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser, Given, LevelDenoiser
-from unnoise.core.distribution import divergence
+from unnoise.core.distribution import Distribution, divergence
 from unnoise.core.likelihood import IMMSE, Bound, Flow, Hutchinson, Likelihood
 from unnoise.core.objective import Elbo, MinSNR, Objective
 from unnoise.core.posterior import Posterior
@@ -89,7 +89,10 @@ def test_process(compare: Compare) -> None:
             seeded(1)
         )
     )
-    decoder = lambda b, f: process.decode(noisy(b), level(b), belief(b, f), b)
+
+    def decoder(batch: Batch, denoiser: Denoiser[Posterior]) -> Distribution:
+        return process.decode(noisy(batch), level(batch), belief(batch, denoiser), batch)
+
     compare(lambda b, f: decoder(b, f).log_prob(b.x))
     compare(lambda b, f: decoder(b, f).sample(seeded(1)))
     compare(lambda b, f: decoder(b, f).on(VALUES).log_prob(b.x))

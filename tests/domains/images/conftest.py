@@ -16,7 +16,7 @@ def digits() -> Splits:
     return data.digits()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def preset() -> Callable[..., Preset]:
     """The least of everything, with some of it changed."""
 

@@ -1,4 +1,4 @@
-"""Image data: the published splits, complete and disjoint, and the exact scores of the trivial model."""
+"""Image data: the published splits, complete and disjoint, and the exact trivial model."""
 
 import math
 import os

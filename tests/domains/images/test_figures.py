@@ -105,7 +105,7 @@ def test_quality_by_cost_draws_the_distance_of_every_sampler_above_the_floor(
 ) -> None:
     figure = quality_by_cost(mean_gap, "gap of the means")(outputs, digits)
     assert figure is not None
-    lines = {line.get_label(): line.get_data() for line in figure.axes[0].lines}
+    lines = {line.get_label(): np.asarray(line.get_data()) for line in figure.axes[0].lines}
     floor = lines.pop("floor: 20 training images")
     assert floor[1][0] == mean_gap(Images(digits.train.x[:20], outputs.labels[:20]), digits)
     assert list(lines) == ["one", "two"]

@@ -1,4 +1,4 @@
-"""The judge: a perfect sampler beats the trivial one on every row, and its classifier is trained once."""
+"""The judge: a perfect sampler beats the trivial one, and its classifier is trained once."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,8 +1,8 @@
-"""The image tasks: an untrained model is known in closed form, so the whole likelihood chain can be checked."""
+"""The image tasks: an untrained model is known in closed form, which checks all likelihoods."""
 
 import math
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ BIT = 64 * math.log(2)  # nats of one bit/dim of an 8 x 8 image
 
 @pytest.fixture
 def pooled(digits: Splits) -> Tensor:
-    """log of the frequencies of the levels in all training pixels, smoothed by one count a level."""
+    """log of the frequencies of the levels in all training pixels, one count added to each."""
     counts = torch.stack([(digits.train.x == level).sum() for level in range(17)]).double()
     return ((counts + 1) / (counts + 1).sum()).log()
 
@@ -39,11 +39,11 @@ def wide(untrained: Model) -> Model:
     ("method", "images", "resolved"),
     [
         (Bound(64), 360, False),
-        (Bound(64), 360, True),
+        (IMMSE(64), 360, False),
         (IMMSE(64), 360, True),
-        (Flow(12, ExactTrace()), 3, False),
+        (Flow(8, ExactTrace()), 3, False),
     ],
-    ids=["bound", "bound-resolved", "immse-resolved", "flow"],
+    ids=["bound", "immse", "immse-resolved", "flow"],
 )
 def test_an_untrained_model_scores_the_cross_entropy_of_the_pooled_levels(
     digits: Splits, untrained: Model, wide: Model, pooled: Tensor,
@@ -109,16 +109,14 @@ def test_a_preset_makes_a_network_of_its_data(
     assert torch.isfinite(model.loss(few, seeded(0)))
 
 
-@pytest.mark.parametrize("wrong", ["network", "generate"])
-def test_a_misspelt_keyword_of_a_preset_is_refused(digits: Splits, wrong: str) -> None:
-    task = tasks.digits()
-    preset = replace(task.presets["smoke"], **{wrong: {"sampels": 3}})
+def test_a_misspelt_keyword_of_a_preset_is_refused(digits: Splits) -> None:
+    task, wrong = tasks.digits(), {"sampels": 3}
+    preset = task.presets["smoke"]
     with pytest.raises(TypeError, match="sampels"):
-        if wrong == "network":
-            task.model(digits, preset)
-        else:
-            assert task.baseline is not None
-            task.baseline(digits, preset)
+        task.model(digits, replace(preset, network=wrong))
+    assert task.baseline is not None
+    with pytest.raises(TypeError, match="sampels"):
+        task.baseline(digits, replace(preset, generate=wrong))
 
 
 def test_the_window_ends_where_the_decoder_can_read_the_levels(untrained: Model) -> None:
@@ -144,9 +142,3 @@ def test_seeds_make_other_weights_and_the_data_make_the_odds(
     assert "denoiser.network.enter.weight" not in same
     odds = torch.log_softmax(one.state_dict()["denoiser.bias"].double(), 0)
     torch.testing.assert_close(odds, pooled, rtol=1e-5, atol=1e-5)
-
-
-def test_every_keyword_of_generate_is_one_that_some_preset_may_set() -> None:
-    known = {f.name for f in fields(Settings)}
-    for task in (tasks.digits(), mnist()):
-        assert all(set(preset.generate) <= known for preset in task.presets.values())

@@ -19,7 +19,7 @@ def make(*, stirred: bool = True, **arguments: object) -> UNet:
     if stirred:
         with torch.no_grad():
             for parameter in net.parameters():
-                parameter += 0.1 * torch.randn_like(parameter)
+                parameter.add_(torch.randn_like(parameter), alpha=0.1)
     return net.eval()
 
 
