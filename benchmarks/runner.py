@@ -108,10 +108,11 @@ def execute(
         return done
     with quiet(not show_progress):
         splits = task.data()
-        model = train(run, task, splits, device=device, show_progress=show_progress)
-        outputs = task.generate(model, splits, preset, seeded(run.seed, _GENERATE))
+        # before the training, so that what can fail early does
         floor = task.floor(splits, preset) if task.floor else None
         baseline = task.baseline(splits, preset) if task.baseline else None
+        model = train(run, task, splits, device=device, show_progress=show_progress)
+        outputs = task.generate(model, splits, preset, seeded(run.seed, _GENERATE))
         measured = _measure(task, splits, outputs, floor, baseline)
         figures = _draw(task, splits, outputs, run)
     rows = [json.loads(line) for line in (run.folder / "history.jsonl").read_text().splitlines()]

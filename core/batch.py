@@ -61,9 +61,10 @@ class Batch:
 
     def dims(self) -> Tensor:
         """The number of existing entries of each state, (B,)."""
+        dtype = self.x.dtype if self.x.is_floating_point() else torch.get_default_dtype()
         if self.mask is None:
-            return self.x.new_full((len(self),), math.prod(self.x.shape[1:]))
-        return self.mask.expand_as(self.x).reshape(len(self), -1).sum(1).to(self.x.dtype)
+            return self.x.new_full((len(self),), math.prod(self.x.shape[1:]), dtype=dtype)
+        return self.mask.expand_as(self.x).reshape(len(self), -1).sum(1).to(dtype)
 
     def map(self, f: Callable[[Tensor], Tensor]) -> Batch:
         """The batch with `f` applied to every tensor in it."""
@@ -97,9 +98,7 @@ class Batch:
 
 def _fits(shape: torch.Size, state: torch.Size) -> bool:
     """Whether a tensor, rows first as everything here, broadcasts to the state."""
-    return len(shape) == len(state) and all(
-        a in (1, b) for a, b in zip(shape, state, strict=True)
-    )
+    return len(shape) == len(state) and all(a in (1, b) for a, b in zip(shape, state, strict=True))
 
 
 def _null(value: Tensor, drop: Tensor | None) -> Tensor:

@@ -57,14 +57,18 @@ class LogisticTimes(Times):
     scale: float = 2.0
 
     def draw(self, u: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor]:
-        low, high = self._cdf(schedule.log_snr_min), self._cdf(schedule.log_snr_max)
-        p = high + (low - high) * u  # t rises as log-SNR falls
-        log_snr = (self.loc + self.scale * torch.logit(p)).clamp(
-            schedule.log_snr_min, schedule.log_snr_max
-        )
+        low, high = schedule.log_snr_min, schedule.log_snr_max
+        width = self._cdf(high) - self._cdf(low)
+        # both tails of the law at the quantile, each exact where it is small; t rises with u
+        above = self._tail(high) + width * u
+        below = self._cdf(low) + width * (1 - u)
+        log_snr = (self.loc + self.scale * torch.log(below / above)).clamp(low, high)
         t = schedule.time(log_snr).clamp(0, 1)
-        density_of_log_snr = p * (1 - p) / (self.scale * (high - low))
+        density_of_log_snr = above * below / (self.scale * width)
         return t, -1 / (density_of_log_snr * schedule.slope(t)[2])
 
     def _cdf(self, log_snr: float) -> float:
-        return 1 / (1 + math.exp(-(log_snr - self.loc) / self.scale))
+        return 1 / (1 + math.exp((self.loc - log_snr) / self.scale))
+
+    def _tail(self, log_snr: float) -> float:
+        return 1 / (1 + math.exp((log_snr - self.loc) / self.scale))

@@ -67,7 +67,7 @@ def digits() -> Task:
             {"samples": 200, "bound_draws": 8, "flow_images": 0, "sweep_samples": 0},
         ),
         "cpu": Preset(
-            Fit(1200, batch=128, lr=1e-3, ema=0.995),
+            Fit(1_500, batch=128, lr=1.5e-3, ema=0.995),
             {"widths": (48, 48), "dropout": 0.1},
             {
                 "samples": 720,

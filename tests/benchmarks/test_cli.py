@@ -33,7 +33,7 @@ from unnoise.domains import images, make
 from unnoise.domains.task import Preset, Task
 
 TASK = "images/digits"
-FIT = Fit(2, batch=8, warmup=1, ema=0.5, log_every=1)
+FIT = Fit(2, batch=8, lr=0.3, warmup=1, ema=0.5, log_every=1)  # large, so that labels matter
 GENERATE = {"samples": 10, "bound_draws": 2, "flow_images": 0, "sweep_samples": 0}
 
 
@@ -209,6 +209,9 @@ def test_samples_are_those_of_the_trained_model(
     batch = make(TASK).data().test.rows(slice(12)).replace(cond=cond)
     expected = model_of(run).sample(batch, sampler, guidance=guidance, generator=seeded(0))
     assert np.array_equal(np.load("x.npy"), expected.numpy())
+    if options:
+        unnoise("sample", target, "--out", runs, "-n", 12, "--nfe", 5, "-o", "plain.npy")
+        assert not np.array_equal(np.load("plain.npy"), expected.numpy()), "it matters"
 
 
 def test_samples_can_be_a_picture(runs: Path, unnoise: Callable[..., Answer]) -> None:

@@ -288,6 +288,17 @@ def test_the_seed_makes_the_run(straight: tuple[Run, Record], tmp_path: Path) ->
     assert [r.seed for r in read(run.records)] == [3, 4]
 
 
+def test_a_seed_makes_the_initial_weights() -> None:
+    splits, preset = load(), TASK.presets["smoke"]
+    one, same, other = (
+        runner.build(TASK, splits, preset, seed).state_dict() for seed in (3, 3, 4)
+    )
+    weights = [k for k in one if "weight" in k]
+    assert weights
+    assert all(torch.equal(one[k], same[k]) for k in one)
+    assert not any(torch.equal(one[k], other[k]) for k in weights)
+
+
 def test_a_run_stopped_while_scoring_goes_on_there(
     run: Run, straight: tuple[Run, Record], offer: Callable[..., None], fits: list[Path]
 ) -> None:

@@ -86,3 +86,8 @@ def test_a_mask_of_rows_is_no_mask_of_entries() -> None:
 def test_conditions_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="label"):
         Batch(torch.zeros(2, 4), cond={"label": torch.zeros(3)})
+
+
+def test_dims_of_integer_states_do_not_overflow() -> None:
+    """784 entries don't fit the uint8 that the states themselves are kept in."""
+    assert Batch(torch.zeros(2, 28, 28, dtype=torch.uint8)).dims().tolist() == [784.0, 784.0]

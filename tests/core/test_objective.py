@@ -106,6 +106,16 @@ def test_logistic_weights_average_to_the_range(quantiles: tuple[Tensor, Tensor])
     torch.testing.assert_close(inverse_density * width, (kept[0] - kept[1]) / logistic)
 
 
+@pytest.mark.parametrize("scale", [0.7, 1.0, 2.0])
+def test_logistic_weights_are_finite_in_single_precision(scale: float) -> None:
+    """At log-SNR 18 the law's tail is e^-18 or less: one minus it is one in float32, but it is not nothing."""
+    times, schedule = LogisticTimes(scale=scale), Cosine(log_snr_max=18)
+    u = torch.linspace(0, 1, 10_001)
+    (t, weight), (exact_t, exact_weight) = (times.draw(v, schedule) for v in (u, u.double()))
+    torch.testing.assert_close(t.double(), exact_t, rtol=0, atol=1e-6)
+    torch.testing.assert_close(weight.double(), exact_weight, rtol=1e-3, atol=0)
+
+
 # --- weights -------------------------------------------------------------------------------------
 
 

@@ -88,6 +88,17 @@ def test_every_noise_level_keeps_the_marginals(schedule: Schedule, noise_level: 
         assert variance == pytest.approx(float(to.sigma) ** 2, rel=1e-13)
 
 
+@pytest.mark.parametrize("noise_level", [0.5, 1.0, 2.0])
+def test_noise_level_scales_the_noise_of_a_small_step(
+    schedule: Schedule, noise_level: float
+) -> None:
+    """As dt -> 0 the step is the reverse SDE's with diffusion l g: c^2 = l^2 sigma^2 |d log-SNR| to first order."""
+    level, to = levels_of(schedule, 0.6, 0.6 - 1e-6)
+    _, _, c = reverse_coefficients(level, to, noise_level)
+    gained = float(to.log_snr) - float(level.log_snr)
+    assert float(c) ** 2 == pytest.approx((noise_level * float(to.sigma)) ** 2 * gained, rel=1e-3)
+
+
 def test_infinite_noise_forgets_the_state() -> None:
     level, to = levels_of(Cosine(), 0.8, 0.3)
     a, b, c = reverse_coefficients(level, to, 50.0)
