@@ -85,11 +85,6 @@ class Run:
         """The file that all runs of `out` append to."""
         return self.out / "records.jsonl"
 
-    @property
-    def command(self) -> str:
-        """The command that makes this run."""
-        return f"unnoise bench run {self.task} --preset {self.preset} --seed {self.seed} --out {self.out}"
-
 
 def execute(
     run: Run, *, device: str = "auto", show_progress: bool = True, again: bool = False

@@ -34,7 +34,7 @@ def save_weights(module: nn.Module, path: Path, about: Mapping[str, Any]) -> Non
     try:
         save_file(state, part, {"format": _FORMAT, "about": json.dumps(dict(about))})
         os.replace(part, path)
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise OSError(
             f"{path}: can't be written ({error}); check free space and permissions"
         ) from error

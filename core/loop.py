@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning as L
@@ -221,11 +222,7 @@ def run(
                 f"fit: a batch of {how.batch} can't be split over {trainer.world_size} devices"
             )
         training = Training(model.train(), how, seed)
-        start = (
-            0
-            if last is None
-            else int(torch.load(last, weights_only=True, map_location="cpu")["global_step"])
-        )
+        start = 0 if last is None else _step_of(last)
         feed = Steps(data, how.batch, seed, trainer.global_rank, trainer.world_size)
         # as long as the whole run: Lightning counts the steps before a resumption as fetched from it
         steps = range(start, start + how.steps)
@@ -255,6 +252,15 @@ def _resumable(folder: Path, settings: dict[str, Any]) -> Path | None:
         return last
     atomic_write(about, json.dumps(settings, indent=1))
     return None
+
+
+def _step_of(checkpoint: Path) -> int:
+    try:
+        return int(torch.load(checkpoint, weights_only=True, map_location="cpu")["global_step"])
+    except (EOFError, RuntimeError, KeyError, UnpicklingError) as error:
+        raise ValueError(
+            f"{checkpoint}: damaged ({error}); delete it to train from the start"
+        ) from error
 
 
 def _quiet() -> None:

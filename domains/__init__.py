@@ -73,4 +73,8 @@ def _load(point: EntryPoint) -> Domain:
         raise MissingExtra(
             f"{point.name}: {error.name} is not installed; pip install '{package}{extras}'"
         ) from error
+    except Exception as error:  # a stranger's code: it must not take the other domains with it
+        raise MissingExtra(
+            f"{point.name}: can't be imported: {error!r}; mend or remove it"
+        ) from error
     return domain
