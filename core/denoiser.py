@@ -65,6 +65,7 @@ class Parameterisation(ABC):
         """(c_in, c_skip, c_out), each broadcasting against the state."""
 
 
+@dataclass(frozen=True)
 class X0(Parameterisation):
     """F = x_0."""
 
@@ -72,6 +73,7 @@ class X0(Parameterisation):
         return 1 / _norm(level), 0.0, 1.0
 
 
+@dataclass(frozen=True)
 class Eps(Parameterisation):
     """F = eps: x_0 = (x_t - sigma F) / alpha (Ho et al. 2020)."""
 
@@ -79,6 +81,7 @@ class Eps(Parameterisation):
         return 1 / _norm(level), 1 / level.alpha, -level.sigma / level.alpha
 
 
+@dataclass(frozen=True)
 class Velocity(Parameterisation):
     """F = (alpha eps - sigma x_0) / sqrt(alpha^2 + sigma^2), "v" (Salimans & Ho 2022) in any
     gauge."""
@@ -88,6 +91,7 @@ class Velocity(Parameterisation):
         return 1 / norm, level.alpha / norm**2, -level.sigma / norm
 
 
+@dataclass(frozen=True)
 class Score(Parameterisation):
     """F = gradient of log p(z) of the gauge-free state z = x_t / sqrt(alpha^2 + sigma^2) (Song et
     al. 2021)."""

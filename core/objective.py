@@ -38,6 +38,7 @@ class Weight(ABC):
         """The weights (B,) at the levels of a batch."""
 
 
+@dataclass(frozen=True)
 class Simple(Weight):
     """2: the loss is E|eps - eps_hat|^2 (Ho et al. 2020, eq. 14)."""
 
@@ -45,6 +46,7 @@ class Simple(Weight):
         return 2.0
 
 
+@dataclass(frozen=True)
 class Elbo(Weight):
     """|d log-SNR / dt|: the loss is the continuous bound's integral, in nats."""
 

@@ -27,6 +27,7 @@ class Times(ABC):
         """Times (n,) at the quantiles u (n,) of the density, and 1 / density at them."""
 
 
+@dataclass(frozen=True)
 class Uniform(Times):
     """t uniform on [0, 1]."""
 
@@ -34,6 +35,7 @@ class Uniform(Times):
         return u, 1.0
 
 
+@dataclass(frozen=True)
 class LogSNRTimes(Times):
     """Log-SNR uniform over the schedule's window."""
 
