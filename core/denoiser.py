@@ -209,10 +209,13 @@ class Guided(Denoiser[Mean]):
 
 
 class Given(Denoiser[Mean]):
-    """Inpainting: the belief about an observed entry is its value, whatever the network thinks.
+    """Inpainting by replacement: the belief about an observed entry is its value, whatever the
+    network thinks, so a sampler that ends with a plain denoise ends on it exactly.
 
-    With the noise estimate read off the same belief, every sampler then carries observed entries
-    along their own noisy path and ends on them exactly.
+    An approximation: unobserved entries see the observed ones through their noise only, and the
+    fewer times noise is renewed, the less they heed them. For two Gaussian entries of correlation
+    .8 with one seen at 1.5 (true mean of the other 1.2) `AnyNoise` gives .51, .75, .98 and 1.13 at
+    noise levels 0, 1, 2 and 4 (400 steps; test_denoiser.py). Use a noise level of 2 or more.
     """
 
     def __init__(self, denoiser: Denoiser[Posterior]) -> None:

@@ -62,7 +62,10 @@ class Training(L.LightningModule):
         base = seeded(self.seed, _NOISE, self.global_step, device=self.device)
         shard = Shard(base, self.global_rank, self.trainer.world_size)
         dropout = seeded(self.seed, _DROPOUT, self.global_step, self.global_rank).initial_seed()
-        with torch.random.fork_rng():  # dropout draws from the global stream: lend it this step's
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(
+            devices
+        ):  # dropout draws from the global stream: lend it this step's
             torch.manual_seed(dropout)
             return self.model.loss(batch, shard)
 

@@ -104,8 +104,13 @@ def likelihood(
     from unnoise.core.progress import quiet as quietly
     from unnoise.core.progress import track
     from unnoise.core.random import seeded
+    from unnoise.core.sampler import LogSNRGrid
 
-    methods = {"bound": Bound(draws), "flow": Flow(32, Hutchinson(1)), "immse": IMMSE(draws)}
+    methods = {
+        "bound": Bound(draws),
+        "flow": Flow(64, Hutchinson(1), LogSNRGrid()),
+        "immse": IMMSE(draws),
+    }
     if method not in methods:
         raise ValueError(f"--method: {method!r} is none of {', '.join(methods)}")
     use_threads(threads)

@@ -105,7 +105,9 @@ class Flow(Likelihood):
     """log p(x) of the probability flow.
 
     Attributes:
-        steps: RK4 steps; four evaluations each.
+        steps: RK4 steps; four evaluations each. Quantised data make the flow stiff where the
+            noise is finer than the grid: take `LogSNRGrid` and at least 64 steps there, else the
+            step error can exceed the bound's slack.
         trace: exact, or Hutchinson's estimate.
         grid: where the steps end.
         path: the schedule that is walked.

@@ -68,6 +68,7 @@ class Settings:
         samples: class-conditional samples (equal shares).
         bound_draws: noise levels for each test image in the bound.
         flow_images: test images whose flow likelihood is computed.
+        label_images: test images whose bound given the label is computed; None: all.
         sweep_samples: samples at each number of evaluations.
         batch: images at once.
         exact_trace: exact divergence in the flow, instead of one Hutchinson probe.
@@ -77,6 +78,7 @@ class Settings:
     bound_draws: int
     flow_images: int
     sweep_samples: int
+    label_images: int | None = None
     batch: int = 250
     exact_trace: bool = False
 
@@ -109,7 +111,7 @@ class Images:
         images: samples (N, C, H, W).
         labels: what they were asked to be (N,).
         bound: variational bound of the test images, unconditional.
-        bound_given_label: the same given their labels.
+        bound_given_label: the same of the first test images, given their labels.
         flow: flow likelihood of the first test images, unconditional.
         profile: log-SNRs, and the bound's integrand at them in bits/dim per unit of log-SNR,
             averaged over test images.
@@ -139,14 +141,20 @@ def model_images(model: Model, splits: Splits, preset: Preset, generator: Genera
         model, labels, sampler, generator, how.batch, f"samples ({sampler.nfe} evaluations)"
     )
     bound = Bound(how.bound_draws)
-    flow = Flow(32, ExactTrace() if how.exact_trace else Hutchinson(1))
+    trace = ExactTrace() if how.exact_trace else Hutchinson(1)
+    flow = Flow(64, trace, LogSNRGrid())  # the flow of quantised data is stiff: see Flow
     few = unlabelled.rows(slice(how.flow_images))
     return Images(
         images,
         labels,
         bound=_likelihood(model, unlabelled, bound, generator, how.batch, "bits/dim (bound)"),
         bound_given_label=_likelihood(
-            model, test, bound, generator, how.batch, "bits/dim given the label"
+            model,
+            test.rows(slice(how.label_images)),
+            bound,
+            generator,
+            how.batch,
+            "bits/dim given the label",
         ),
         flow=_likelihood(model, few, flow, generator, min(how.batch, 50), "bits/dim (flow)"),
         profile=_profile(model, unlabelled.rows(slice(min(len(test), how.batch))), generator),
@@ -185,7 +193,7 @@ def complete(model: Model, given: Batch, generator: Generator, each: int = EACH)
         .map(lambda v: v.repeat_interleave(each, 0))
         .to(device)
     )
-    drawn = model.sample(many, Sampler(AnyNoise(1.0), steps=63), generator=generator).cpu()
+    drawn = model.sample(many, Sampler(AnyNoise(2.0), steps=63), generator=generator).cpu()
     return Completions(given.x.cpu(), observed.cpu(), drawn.unflatten(0, (len(given), each)))
 
 

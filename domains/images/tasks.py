@@ -108,7 +108,13 @@ def mnist() -> Task:
         "cpu": Preset(
             Fit(4_500, batch=64, lr=3e-3, ema=0.998, precision="bf16-mixed"),
             {"widths": (32, 48, 64), "blocks": 1},
-            {"samples": 1_000, "bound_draws": 4, "flow_images": 50, "sweep_samples": 100},
+            {
+                "samples": 1_000,
+                "bound_draws": 4,
+                "flow_images": 20,
+                "label_images": 1_000,
+                "sweep_samples": 100,
+            },
         ),
         "paper": Preset(
             Fit(

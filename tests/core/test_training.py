@@ -430,7 +430,7 @@ def on_devices(tmp_path: Path) -> Callable[[int], list[dict[str, Any]]]:
             start_new_session=True,
         )
         try:
-            said, _ = process.communicate(timeout=120)
+            said, _ = process.communicate(timeout=300)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)  # its own session: the script and its ranks
             raise
