@@ -62,12 +62,12 @@ def image_model(splits: Splits, preset: Preset) -> Model:
 def digits() -> Task:
     """scikit-learn's 8 x 8 digits."""
     presets = {
-        "smoke": Preset(
+        "smoke": Preset(  # 1.91
             Fit(300, batch=64, lr=2e-3, warmup=20, ema=0.98),
             {"widths": (32, 32), "blocks": 1},
             {"samples": 200, "bound_draws": 8, "flow_images": 0, "sweep_samples": 0},
         ),
-        "cpu": Preset(
+        "cpu": Preset(  # 1.673 ± .016 over three seeds, 4.3 minutes on two cores
             Fit(1_500, batch=128, lr=1.5e-3, ema=0.995),
             {"widths": (48, 48), "dropout": 0.1},
             {
@@ -105,7 +105,7 @@ def mnist() -> Task:
             {"widths": (16, 32, 32), "blocks": 1},
             {"samples": 50, "bound_draws": 2, "flow_images": 0, "sweep_samples": 0},
         ),
-        "cpu": Preset(
+        "cpu": Preset(  # 1.046 ± .004
             Fit(4_500, batch=64, lr=3e-3, ema=0.998, precision="bf16-mixed"),
             {"widths": (32, 48, 64), "blocks": 1},
             {
