@@ -18,7 +18,7 @@ from unnoise.core.random import Generator, low_discrepancy
 from unnoise.core.schedule import Level
 from unnoise.core.times import Times
 
-__all__ = ["Likelihood", "noise_excess", "path_kl"]
+__all__ = ["Likelihood", "noise_excess", "path_kl", "require_pairs"]
 
 
 class Likelihood(ABC):
@@ -48,6 +48,18 @@ class Likelihood(ABC):
         """
 
 
+def require_pairs(draws: int) -> None:
+    """Refuse a number of evaluations that can't be spent in pairs.
+
+    Raises:
+        ValueError: if it is odd or less than 2.
+    """
+    if draws < 2 or draws % 2:
+        raise ValueError(
+            f"draws must be even and at least 2 (pairs of opposite noise), got {draws}"
+        )
+
+
 @torch.no_grad()
 def path_kl(
     process: Gaussian,
@@ -67,7 +79,7 @@ def path_kl(
     that the mean over a data set converges faster than its items do; the error of an item is that
     of independent pairs, which is an upper bound.
     """
-    pairs = max(draws // 2, 1)
+    pairs = draws // 2
     shift = low_discrepancy(batch.x, generator)
     total, squares = torch.zeros_like(shift), torch.zeros_like(shift)
     for k in range(pairs):

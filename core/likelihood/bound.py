@@ -17,7 +17,7 @@ from torch import Tensor
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.distribution import Distribution, divergence
-from unnoise.core.likelihood.base import Likelihood, noise_excess, path_kl
+from unnoise.core.likelihood.base import Likelihood, noise_excess, path_kl, require_pairs
 from unnoise.core.likelihood.result import Kind, LikelihoodResult
 from unnoise.core.posterior import Posterior
 from unnoise.core.process import Gaussian
@@ -38,6 +38,9 @@ class Bound(Likelihood):
 
     draws: int = 32
     times: Times = field(default_factory=LogSNRTimes)
+
+    def __post_init__(self) -> None:
+        require_pairs(self.draws)
 
     @torch.no_grad()
     def __call__(

@@ -23,7 +23,7 @@ from torch.nn.functional import softplus
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.distribution import Distribution
-from unnoise.core.likelihood.base import Likelihood, path_kl
+from unnoise.core.likelihood.base import Likelihood, path_kl, require_pairs
 from unnoise.core.likelihood.result import Kind, LikelihoodResult
 from unnoise.core.posterior import Posterior
 from unnoise.core.process import Gaussian
@@ -45,6 +45,9 @@ class IMMSE(Likelihood):
 
     draws: int = 64
     times: Times = field(default_factory=LogSNRTimes)
+
+    def __post_init__(self) -> None:
+        require_pairs(self.draws)
 
     @torch.no_grad()
     def __call__(

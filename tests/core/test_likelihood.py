@@ -565,3 +565,10 @@ def test_one_item_is_summarised_by_its_own_error() -> None:
     )
     assert one.mean_nats().stderr == pytest.approx(0.2)
     assert one.bits_per_dim().stderr == pytest.approx(0.2 / 4 / math.log(2))
+
+
+@pytest.mark.parametrize("method", [Bound, IMMSE])
+@pytest.mark.parametrize("draws", [0, 3])
+def test_draws_come_in_pairs(method: type[Bound] | type[IMMSE], draws: int) -> None:
+    with pytest.raises(ValueError, match="even"):
+        method(draws)
