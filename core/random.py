@@ -8,6 +8,7 @@ a w times larger batch would see, for the price of w cheap draws.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -73,11 +74,13 @@ def _splitmix(z: int) -> int:
     return z ^ (z >> 31)
 
 
-def _draw(draw, shape: torch.Size, like: Tensor, generator: Generator) -> Tensor:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _draw(
+    draw: Callable[..., Tensor], shape: torch.Size, like: Tensor, generator: Generator
+) -> Tensor:
     if isinstance(generator, Shard):
         rows = shape[0]
         whole = _draw(draw, torch.Size((rows * generator.world, *shape[1:])), like, generator.base)
         return whole[rows * generator.rank : rows * (generator.rank + 1)]
     device = like.device if generator is None else generator.device
-    noise: Tensor = draw(shape, generator=generator, dtype=like.dtype, device=device)
+    noise = draw(shape, generator=generator, dtype=like.dtype, device=device)
     return noise if device == like.device else noise.to(like.device)
