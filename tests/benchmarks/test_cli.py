@@ -27,6 +27,7 @@ from unnoise.core.checkpoint import read_about, save_weights
 from unnoise.core.likelihood import IMMSE, Bound, Flow, Hutchinson, Likelihood, LikelihoodResult
 from unnoise.core.model import Model
 from unnoise.core.random import seeded
+from unnoise.core.sampler import LogSNRGrid
 from unnoise.core.sampler import AnyNoise, Sampler
 from unnoise.core.training import Fit
 from unnoise.domains import images, make
@@ -226,7 +227,7 @@ def test_samples_can_be_a_picture(runs: Path, unnoise: Callable[..., Answer]) ->
         ("bound", Bound(4), 12, "test"),
         ("bound", Bound(4), 60, "train"),
         ("immse", IMMSE(4), 12, "test"),
-        ("flow", Flow(32, Hutchinson(1)), 1, "valid"),
+        ("flow", Flow(64, Hutchinson(1), LogSNRGrid()), 1, "valid"),
     ],
     ids=["bound", "bound-in-two-batches", "immse", "flow-of-one"],
 )
