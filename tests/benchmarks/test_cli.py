@@ -27,8 +27,7 @@ from unnoise.core.checkpoint import read_about, save_weights
 from unnoise.core.likelihood import IMMSE, Bound, Flow, Hutchinson, Likelihood, LikelihoodResult
 from unnoise.core.model import Model
 from unnoise.core.random import seeded
-from unnoise.core.sampler import LogSNRGrid
-from unnoise.core.sampler import AnyNoise, Sampler
+from unnoise.core.sampler import AnyNoise, LogSNRGrid, Sampler
 from unnoise.core.training import Fit
 from unnoise.domains import images, make
 from unnoise.domains.task import Preset, Task
