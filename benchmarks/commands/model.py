@@ -62,9 +62,11 @@ def sample(
     preset: Preset = "smoke", seed: Seed = 0, out: Out = Path("runs"), device: Device = "auto", threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Draw samples and write them to a file."""
+    import torch
+
     from unnoise.core.batch import Batch
     from unnoise.core.progress import quiet as quietly
-    from unnoise.core.progress import shown, track
+    from unnoise.core.progress import track
     from unnoise.core.random import seeded
     from unnoise.core.sampler import AnyNoise, Sampler
 
@@ -83,10 +85,15 @@ def sample(
         raise ValueError(f"--label: {target} has no classes")
     cond = task.conditions(splits, n, label) if task.conditions else {}
     batch = Batch.empty(n, model.shape, cond).to(next(model.parameters()).device)
-    with quietly(quiet or not shown()):
-        for _ in track(range(1), f"{n} samples, {sampler.nfe} evaluations each"):
-            drawn = model.sample(batch, sampler, guidance=guidance, generator=seeded(seed)).cpu()
-    task.write(drawn, to)
+    generator = seeded(seed)
+    with quietly(quiet):
+        drawn = [
+            model.sample(
+                batch.rows(slice(i, i + 50)), sampler, guidance=guidance, generator=generator
+            ).cpu()
+            for i in track(range(0, n, 50), f"{n} samples, {sampler.nfe} evaluations each")
+        ]
+    task.write(torch.cat(drawn), to)
     typer.echo(to)
 
 

@@ -31,6 +31,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from unnoise.core.progress import track
+
 RECIPE = 1  # raise it when architecture or training change: cached files of old ones are ignored
 
 
@@ -181,7 +183,8 @@ def train_classifier(
     net.to(x.device).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1e-2, total_steps=steps)
-    for index in _minibatches(len(x), batch, steps, torch.Generator().manual_seed(seed)):
+    minibatches = _minibatches(len(x), batch, steps, torch.Generator().manual_seed(seed))
+    for _, index in zip(track(range(steps), "classifier that judges"), minibatches, strict=False):
         rows = index.to(x.device)
         loss = F.cross_entropy(net(x[rows]), labels[rows])
         optimizer.zero_grad()
