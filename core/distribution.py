@@ -14,10 +14,11 @@ from torch import Tensor
 
 from unnoise.core.batch import Batch
 from unnoise.core.noise import Noise
+from unnoise.core.operator import Blocks
 from unnoise.core.random import Generator, uniform
 from unnoise.core.schedule import Scalar
 
-__all__ = ["Distribution", "Lattice", "Normal", "divergence"]
+__all__ = ["Distribution", "Lattice", "Normal", "Pair", "divergence"]
 
 
 class Distribution(ABC):
@@ -56,7 +57,8 @@ class Normal(Distribution):
     def log_prob(self, x: Tensor) -> Tensor:
         scale = torch.as_tensor(self.scale, dtype=x.dtype, device=x.device)
         z = (x - self.mean) / scale
-        return self.noise.log_prob(z, self.batch) - self.batch.dims() * scale.reshape(-1).log()
+        dims = self.noise.dims(self.batch)
+        return self.noise.log_prob(z, self.batch) - dims * scale.reshape(-1).log()
 
     def on(self, values: Tensor) -> Lattice:
         """Entrywise softmax of -(value - mean)^2 / 2 scale^2."""
@@ -90,14 +92,48 @@ class Lattice(Distribution):
         return self
 
 
+@dataclass(frozen=True, eq=False)
+class Pair(Distribution):
+    """N(mean, scale scale' (x) C) of (x, v): mean (B, 2, ...), scale (2, 2) or (B, 2, 2), lower
+    triangular."""
+
+    mean: Tensor
+    scale: Tensor
+    noise: Noise
+    batch: Batch
+
+    def sample(self, generator: Generator = None) -> Tensor:
+        z = torch.stack([self.noise.sample(self.batch, generator) for _ in range(2)], 1)
+        return self.mean + Blocks(self.scale) * z
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z = Blocks(torch.linalg.inv(self.scale)) * (x - self.mean)
+        one, two = (self.noise.log_prob(z[:, k], self.batch) for k in range(2))
+        return one + two - self.noise.dims(self.batch) * _log_det(self.scale).to(x)
+
+    def on(self, values: Tensor) -> Distribution:
+        raise ValueError("Pair: (x, v) has no grid; only the data do, and `decode` knows them")
+
+    def divergence(self, other: Pair) -> Tensor:
+        """KL(self || other) of each state in nats, (B,); both of one noise."""
+        inverse = torch.linalg.inv(other.scale)
+        ratio = inverse @ self.scale
+        gap = Blocks(inverse) * (self.mean - other.mean)
+        square = sum(self.noise.square_norm(gap[:, k], self.batch) for k in range(2))
+        spread = ratio.square().sum((-2, -1)) - 2 - 2 * _log_det(ratio)
+        return 0.5 * (square + self.noise.dims(self.batch) * spread.to(gap))
+
+
 def divergence(q: Distribution, p: Distribution, generator: Generator = None) -> Tensor:
     """KL(q || p) of each state in nats, (B,): in closed form for two Normals of one noise, else an
     unbiased one-draw estimate."""
     if isinstance(q, Normal) and isinstance(p, Normal) and q.noise is p.noise:
         ratio = torch.as_tensor(q.scale, dtype=q.mean.dtype, device=q.mean.device) / p.scale
-        dims = q.batch.dims()
+        dims = q.noise.dims(q.batch)
         spread = 0.5 * (ratio.square() - 1 - 2 * ratio.log()).reshape(-1)
         return 0.5 * q.noise.square_norm((q.mean - p.mean) / p.scale, q.batch) + dims * spread
+    if isinstance(q, Pair) and isinstance(p, Pair) and q.noise is p.noise:
+        return q.divergence(p)
     x = q.sample(generator)
     return q.log_prob(x) - p.log_prob(x)
 
@@ -108,3 +144,7 @@ def _unsqueezed(scale: Scalar) -> Scalar:
 
 def _midpoints(values: Tensor) -> Tensor:
     return 0.5 * (values[1:] + values[:-1])
+
+
+def _log_det(triangular: Tensor) -> Tensor:
+    return triangular.diagonal(dim1=-2, dim2=-1).log().sum(-1)

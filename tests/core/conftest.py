@@ -11,17 +11,24 @@ from torch import Tensor, nn
 from unnoise.core.analytic import Mixture
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
-from unnoise.core.posterior import Posterior
+from unnoise.core.noise import Noise
+from unnoise.core.posterior import Mean, Posterior
 from unnoise.core.process import Gaussian
 from unnoise.core.random import normal, seeded
 from unnoise.core.schedule import (
+    BBED,
     EDM,
+    OUVE,
     VE,
     Cosine,
+    GeometricVP,
+    Level,
     LinearLogSNR,
     LinearVP,
     Rectified,
     Schedule,
+    SchroedingerBridge,
+    SubVP,
 )
 
 DOUBLE = torch.float64
@@ -66,12 +73,17 @@ def paper() -> LinearVP:
     params=[
         LinearVP(),
         LinearVP(0.5, 5.0),
+        SubVP(),
+        GeometricVP(),
         Cosine(),
         Cosine(data_std=0.3),
         Rectified(),
         LinearLogSNR(),
         VE(),
         EDM(),
+        OUVE(),
+        BBED(),
+        SchroedingerBridge(),
     ],
     ids=lambda s: type(s).__name__,
 )
@@ -154,3 +166,44 @@ def network() -> Callable[..., nn.Module]:
             return Net(inputs, inputs if outputs is None else outputs, width, dropout).to(dtype)
 
     return make
+
+
+class Whitened(Denoiser[Mean]):
+    """The law of x = C^(1/2) y, the free entries of y drawn from a mixture: under noise C, its exact denoiser.
+
+    The channel x_t = alpha x_0 + sigma C^(1/2) z is white in y, so the posterior mean is that of y, coloured.
+    """
+
+    def __init__(self, law: Mixture, noise: Noise) -> None:
+        super().__init__()
+        self.law = law
+        self.noise = noise
+
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Mean:
+        y = self.free(x_t, batch)
+        mean = self.law(y, level, Batch(y)).mean
+        entries = torch.zeros_like(x_t).masked_scatter(self._exists(batch), mean)
+        return Mean(self.noise.colour(entries, batch))
+
+    def free(self, x: Tensor, batch: Batch) -> Tensor:
+        """The whitened free entries of a state, (B, d); every row has as many."""
+        return self.noise.whiten(x, batch)[self._exists(batch)].reshape(len(x), -1)
+
+    def log_prob(self, x: Tensor, batch: Batch) -> Tensor:
+        """log p(y) - log det C / 2, (B,)."""
+        return self.law.log_prob(self.free(x, batch)) - 0.5 * self.noise.log_det(batch)
+
+    def sample(self, batch: Batch, seed: int) -> Tensor:
+        y = self.law.sample(len(batch), seeded(seed)).to(batch.x.dtype)
+        entries = torch.zeros_like(batch.x).masked_scatter(self._exists(batch), y)
+        return self.noise.colour(entries, batch)
+
+    def _exists(self, batch: Batch) -> Tensor:
+        ones = torch.ones_like(batch.x)
+        return self.noise.whiten(self.noise.colour(ones, batch), batch) > 0.5
+
+
+@pytest.fixture
+def whitened() -> type[Whitened]:
+    """whitened(law, noise): the exact denoiser of a law in the whitened coordinates of a noise."""
+    return Whitened
