@@ -8,14 +8,19 @@ import torch
 from torch import Tensor
 
 from unnoise.core.schedule import (
+    BBED,
     EDM,
+    OUVE,
     VE,
     Cosine,
+    GeometricVP,
     Level,
     LinearLogSNR,
     LinearVP,
     Rectified,
     Schedule,
+    SchroedingerBridge,
+    SubVP,
 )
 
 DOUBLE = torch.float64
@@ -73,9 +78,19 @@ def test_gauge(schedule: Schedule) -> None:
             constant = alpha + sigma
         case Cosine():
             constant = alpha**2 + (sigma / schedule.data_std) ** 2
+        case SubVP():
+            constant = alpha**2 + sigma
+        case OUVE():
+            constant = alpha * torch.exp(1.5 * (0.03 + 0.97 * TIMES))
+        case BBED():
+            constant = alpha + 0.03 + 0.969 * TIMES
+        case SchroedingerBridge():
+            total = 0.4 * (2.6**2 - 1) / (2 * math.log(2.6))
+            constant = sigma**2 / (total * alpha * (1 - alpha))
         case _:
             constant = alpha**2 + sigma**2
-    torch.testing.assert_close(constant, torch.ones_like(TIMES), rtol=1e-14, atol=0)
+    loose = 1e-11 if isinstance(schedule, SchroedingerBridge) else 1e-14  # 1 - alpha cancels
+    torch.testing.assert_close(constant, torch.ones_like(TIMES), rtol=loose, atol=0)
 
 
 def test_between_moves_the_window_only(schedule: Schedule) -> None:
@@ -113,6 +128,15 @@ def test_single_precision_log_snr_is_as_good_as_its_time(schedule: Schedule) -> 
     assert (error <= allowed).all()
 
 
+def test_mixed_precision_leaves_a_schedule_alone(schedule: Schedule) -> None:
+    """A loss evaluates its schedule under autocast: not a bit of it may be bfloat16."""
+    t = TIMES.float()
+    exact = (schedule.log_snr(t), *schedule(t), schedule.time(schedule.log_snr(t)))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = (schedule.log_snr(t), *schedule(t), schedule.time(schedule.log_snr(t)))
+    assert all(map(torch.equal, mixed, exact))
+
+
 def test_levels_agree_with_level(schedule: Schedule) -> None:
     """A sampler's floats and a loss's tensors are the same points."""
     floats, tensors = schedule.levels(INSIDE), schedule.level(INSIDE, ndim=3)
@@ -146,6 +170,21 @@ def test_linear_vp_is_the_papers(paper: LinearVP) -> None:
     alpha, sigma = paper(TIMES)
     torch.testing.assert_close(alpha**2, torch.exp(-integral), rtol=1e-12, atol=0)
     torch.testing.assert_close(sigma**2, -torch.expm1(-integral), rtol=1e-12, atol=0)
+
+
+def test_sub_vp_squares_the_noise_of_vp(paper: LinearVP) -> None:
+    """alpha = e^(-B/2), sigma = 1 - e^(-B) (Song et al. 2021, eq. 29)."""
+    alpha, sigma = SubVP(log_snr_max=math.inf)(TIMES)
+    vp_alpha, vp_sigma = paper(TIMES)
+    torch.testing.assert_close(alpha, vp_alpha, rtol=1e-12, atol=0)
+    torch.testing.assert_close(sigma, vp_sigma**2, rtol=1e-12, atol=0)
+
+
+def test_geometric_vp_has_a_geometric_variance() -> None:
+    alpha, sigma = GeometricVP(3e-5, 0.999)(TIMES)
+    variance = 3e-5 * (0.999 / 3e-5) ** TIMES
+    torch.testing.assert_close(sigma**2, variance, rtol=1e-12, atol=0)
+    torch.testing.assert_close(alpha**2, 1 - variance, rtol=1e-11, atol=0)
 
 
 def test_cosine_turns_gaussian_data_at_constant_speed() -> None:
@@ -183,15 +222,63 @@ def test_rectified_and_linear_log_snr_are_straight() -> None:
         lambda: LinearVP(log_snr_max=-11),
         lambda: LinearVP(beta_min=-0.1),
         lambda: LinearVP(beta_min=2, beta_max=2),
+        lambda: SubVP(beta_min=2, beta_max=1),
+        lambda: SubVP(log_snr_max=-11),
+        lambda: GeometricVP(variance_min=0),
+        lambda: GeometricVP(variance_max=1),
         lambda: Cosine(data_std=0),
         lambda: Cosine(data_std=math.nan),
         lambda: VE(sigma_min=0),
         lambda: VE(sigma_min=2, sigma_max=1),
         lambda: EDM(sigma_min=-1),
         lambda: EDM(rho=0),
+        lambda: OUVE(theta=-1),
+        lambda: OUVE(sigma_min=0.5, sigma_max=0.05),
+        lambda: OUVE(start=1, end=0.03),
+        lambda: BBED(k=1),
+        lambda: BBED(k=11),
+        lambda: BBED(theta=0),
+        lambda: BBED(end=1),
+        lambda: SchroedingerBridge(k=0.5),
+        lambda: SchroedingerBridge(c=-1),
+        lambda: SchroedingerBridge(start=-0.1),
+        lambda: SchroedingerBridge(end=1),
         lambda: Cosine().between(-1, 1),
     ],
 )
 def test_bad_arguments_are_refused(make: Callable[[], Schedule]) -> None:
     with pytest.raises(ValueError, match=r"must|needs"):
         make()
+
+
+class Cubic(Schedule):
+    """log-SNR = bend tau - tau^3, which rises near 0 if bend is positive."""
+
+    def __init__(self, bend: float, offset: float = 0.0) -> None:
+        super().__init__(8.0, -8.0)
+        self.bend, self.offset = bend, offset
+
+    def textbook_log_snr(self, tau: Tensor) -> Tensor:
+        return self.bend * tau - tau**3
+
+    def textbook_time(self, log_snr: Tensor) -> Tensor:
+        return torch.sign(-log_snr) * log_snr.abs() ** (1 / 3) + self.offset
+
+    def gauge(self, log_snr: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.sigmoid(log_snr).sqrt(), torch.sigmoid(-log_snr).sqrt()
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Cubic(bend=2.0),  # not monotone
+        Cubic(bend=0.0, offset=0.1),  # monotone, with an inverse that isn't
+        Rectified(log_snr_min=-90),  # 1 - tau = e^-45 is nothing beside 1
+        LinearLogSNR(log_snr_max=math.inf),
+        GeometricVP().between(math.inf, -5),
+    ],
+    ids=["bent", "shifted", "out of reach", "infinite", "no variance"],
+)
+def test_a_window_that_the_formula_does_not_walk_is_refused(schedule: Schedule) -> None:
+    with pytest.raises(ValueError, match="must fall all the way from .* a window that it reaches"):
+        schedule.log_snr(TIMES)
