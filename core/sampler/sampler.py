@@ -1,38 +1,26 @@
-"""Sampling: walk a grid of noise levels with a solver, end with a plain denoise.
+"""Sampling on a grid: walk levels of noise with a solver, end with a plain denoise.
 
-    x ~ prior at t = 1;   x <- solver.step(x) along the grid;   x <- E[x_0 | x] at t = 0
-
-The loop is this short for every process whose belief has a mean. What is walked need not be the
-schedule of training: networks see log-SNR alone, so `path` may be any schedule, and its window is
-pinned to that of the process.
+x ~ prior at t = 1;   x <- solver.step(x) along the grid;   x <- E[x_0 | x] at t = 0
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from unnoise.core.batch import Batch
-from unnoise.core.denoiser import Denoiser, Given
-from unnoise.core.distribution import Distribution
-from unnoise.core.posterior import Posterior
-from unnoise.core.process.gaussian import Gaussian
-from unnoise.core.random import Generator
+from unnoise.core.process.linear import LinearGaussian
 from unnoise.core.sampler.grid import Grid, PowerGrid
-from unnoise.core.sampler.solver import AdamsBashforth, Solver
-from unnoise.core.schedule import Cosine, Level, Schedule
+from unnoise.core.sampler.solver import AdamsBashforth, Draw, Mean, Solver
+from unnoise.core.sampler.walk import Angle, Callback, Path, Walk
+from unnoise.core.schedule import Level
 
-__all__ = ["Callback", "Sampler"]
-
-Callback = Callable[[int, Level, Tensor], None]  # step index, the level reached, the state there
+__all__ = ["Sampler"]
 
 
 @dataclass(frozen=True)
-class Sampler:
+class Sampler(Walk):
     """A solver on a grid.
 
     Attributes:
@@ -48,7 +36,7 @@ class Sampler:
     solver: Solver[Any] = field(default_factory=lambda: AdamsBashforth(3))
     steps: int = 31
     grid: Grid = field(default_factory=PowerGrid)
-    path: Schedule | None = field(default_factory=Cosine)
+    path: Path = field(default_factory=Angle)
     denoise: bool = True
 
     def __post_init__(self) -> None:
@@ -60,62 +48,18 @@ class Sampler:
         """Network evaluations of one sample (a guided denoiser counts as one)."""
         return self.solver.evaluations(self.steps) + int(self.denoise)
 
-    @torch.no_grad()
-    def __call__(
-        self,
-        process: Gaussian,
-        denoiser: Denoiser[Posterior],
-        batch: Batch,
-        *,
-        prior: Distribution | None = None,
-        x: Tensor | None = None,
-        generator: Generator = None,
-        callback: Callback | None = None,
+    def levels(self, process: LinearGaussian) -> list[Level]:
+        """Where the steps end, from t = 1 to 0, on the path."""
+        schedule = self.on_path(process).schedule
+        return schedule.levels(self.grid(schedule, self.steps))
+
+    def walk(
+        self, process: LinearGaussian, mean: Mean, x: Tensor, draw: Draw, callback: Callback | None
     ) -> Tensor:
-        """Samples shaped as batch.x.
-
-        Args:
-            process: the noising process that the denoiser was made for.
-            denoiser: its denoiser.
-            batch: conditions, masks and observed entries of the states to draw; `batch.x` gives
-                shape, dtype, device and the observed values.
-            prior: the law of the first state; None: the process's own.
-            x: the first state itself, in the gauge of the process, instead of a draw.
-            generator: source of all randomness.
-            callback: called after every step.
-        """
-        path, levels = self.walk(process.schedule)
-        plan = self.solver.plan(path, levels)
-        denoiser = denoiser if batch.observed is None else Given(denoiser)
-
-        def mean(x: Tensor, level: Level) -> Tensor:
-            return denoiser(x, level, batch).mean
-
-        if x is None:
-            x = (prior or process.prior(batch)).sample(generator)
-        x = x * _change_of_gauge(process.schedule, levels[0])
+        levels = process.schedule.levels(self.grid(process.schedule, self.steps))
         memory: list[Tensor] = []
-        for k, step in enumerate(plan):
-            x = self.solver.step(
-                x, mean, step, memory, lambda: process.noise.sample(batch, generator)
-            )
+        for k, step in enumerate(self.solver.plan(process, levels)):
+            x = self.solver.step(x, mean, step, memory, draw)
             if callback is not None:
                 callback(k, levels[k + 1], x)
-        return mean(x, levels[-1]) if self.denoise else x
-
-    def walk(self, schedule: Schedule) -> tuple[Schedule, list[Level]]:
-        """The schedule that is walked, pinned to the window of `schedule`, and the levels of its
-        grid."""
-        path = (
-            schedule
-            if self.path is None
-            else self.path.between(schedule.log_snr_max, schedule.log_snr_min)
-        )
-        return path, path.levels(self.grid(path, self.steps))
-
-
-def _change_of_gauge(schedule: Schedule, level: Level) -> float:
-    """What turns a state of the process at t = 1 into one of the walked schedule at the same
-    log-SNR."""
-    (own,) = schedule.levels(torch.ones(1))
-    return float(level.alpha) / float(own.alpha)
+        return x

@@ -1,10 +1,9 @@
 r"""Solvers: one step of the reverse process from one noise level to the next.
 
 All of them see the network only through the mean $\hat x_0$ and are linear in what they have seen,
-so a step is a handful of numbers that depend on the grid alone. `plan` computes them for the whole
-grid, once, in float64; `step` is a few tensor operations. With $\rho = \sigma/\alpha$, $y =
-x/\alpha$, and $\hat\epsilon = (x - \alpha\hat x_0)/\sigma$ the flow is $dy/d\rho = \hat\epsilon$,
-and in any schedule's own time
+so a step is a handful of coefficients that depend on the grid alone: numbers, or linear maps where
+the process has matrices. `plan` gets them from the process for the whole grid, once, in float64;
+`step` is a few tensor operations. In any schedule's own time the noise-free flow is
 
     dx/dt = alpha' x0_hat + sigma' eps_hat
           = (sigma'/sigma) x + (alpha' - sigma' alpha/sigma) x0_hat.
@@ -12,7 +11,6 @@ and in any schedule's own time
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,17 +18,28 @@ from itertools import pairwise
 from typing import Generic, TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from unnoise.core.process.gaussian import reverse_coefficients
-from unnoise.core.schedule import Level, Schedule
+from unnoise.core.operator import Coefficient, Operator, combine
+from unnoise.core.process.linear import Frame, LinearGaussian, Step
+from unnoise.core.quadrature import multistep
+from unnoise.core.schedule import Level
 
-__all__ = ["AdamsBashforth", "AnyNoise", "DPMSolver", "Heun", "Solver"]
+__all__ = [
+    "AdamsBashforth",
+    "AnyNoise",
+    "DPMSolver",
+    "Draw",
+    "Heun",
+    "Mean",
+    "Solver",
+    "noisy",
+    "require_noise_level",
+]
 
 C = TypeVar("C")
 Mean = Callable[[Tensor, Level], Tensor]  # x_0's expectation given a state at a level
-Draw = Callable[[], Tensor]  # fresh noise z ~ N(0, C)
+Draw = Callable[[], Tensor]  # fresh noise z, shaped as a state
 
 
 class Solver(ABC, Generic[C]):
@@ -45,7 +54,7 @@ class Solver(ABC, Generic[C]):
         """Network evaluations of that many steps."""
 
     @abstractmethod
-    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[C]:
+    def plan(self, process: LinearGaussian, levels: Sequence[Level]) -> list[C]:
         """The coefficients of the steps levels[k] -> levels[k + 1]."""
 
     @abstractmethod
@@ -54,23 +63,11 @@ class Solver(ABC, Generic[C]):
 
 
 @dataclass(frozen=True)
-class Linear:
-    """x_s = a x_t + b x0_hat(x_t) + c z, with b applied to a sum over the latest beliefs for
-    multistep rules."""
+class AnyNoise(Solver[Step]):
+    r"""The exact-in-noise step of the reverse family with noise level $\ell \ge 0$: 0 is DDIM
+    (gDDIM where the process has a matrix), 1 the ancestral DDPM step. First order.
 
-    level: Level
-    a: float
-    b: tuple[float, ...]
-    c: float = 0.0
-
-
-@dataclass(frozen=True)
-class AnyNoise(Solver[Linear]):
-    r"""The exact-in-noise step of the reverse family with noise level $\ell \ge 0$: 0 is DDIM, 1
-    the ancestral DDPM step.
-
-    $x_s = \alpha_s \hat x_0 + \sigma_s [r^{\ell^2}\hat\epsilon + \sqrt{1 - r^{2\ell^2}} z]$, first
-    order.
+    $x_s = \alpha_s \hat x_0 + \sigma_s [r^{\ell^2} \hat\epsilon + \sqrt{1 - r^{2\ell^2}} z]$.
 
     Raises:
         ValueError: if the noise level is negative.
@@ -79,90 +76,58 @@ class AnyNoise(Solver[Linear]):
     noise_level: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.noise_level >= 0:
-            raise ValueError(
-                f"AnyNoise: noise_level must be >= 0 (0 = DDIM, 1 = ancestral), got {self.noise_level}"
-            )
+        require_noise_level(self.noise_level)
 
     def evaluations(self, steps: int) -> int:
         return steps
 
-    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Linear]:
-        steps = []
-        for level, to in pairwise(levels):
-            a, b, c = reverse_coefficients(level, to, self.noise_level)
-            steps.append(Linear(level, float(a), (float(b),), float(c)))
-        return steps
+    def plan(self, process: LinearGaussian, levels: Sequence[Level]) -> list[Step]:
+        return process.steps(levels, self.noise_level, 1)
 
-    def step(
-        self, x: Tensor, mean: Mean, plan: Linear, memory: list[Tensor], draw: Draw
-    ) -> Tensor:
-        x = torch.add(plan.a * x, mean(x, plan.level), alpha=plan.b[0])
-        return x if plan.c == 0 else x.add_(draw(), alpha=plan.c)
+    def step(self, x: Tensor, mean: Mean, plan: Step, memory: list[Tensor], draw: Draw) -> Tensor:
+        x = combine(plan.a, x, plan.b[0], mean(x, plan.level))
+        return noisy(x, plan.c, draw)
 
 
 @dataclass(frozen=True)
-class DPMSolver(Solver[Linear]):
-    r"""DPM-Solver++ multistep (Lu et al. 2022): $\hat x_0$ extrapolated in half log-SNR $l =
-    \log\alpha/\sigma$, the rest integrated exactly.
+class DPMSolver(Solver[Step]):
+    r"""Exponential multistep (DPM-Solver++, Lu et al. 2022; SEEDS, Gonzalez et al. 2023; gDDIM's
+    on a process with matrices): the step of `AnyNoise` with $\hat x_0$ extrapolated in half
+    log-SNR $h = \log\alpha/\sigma$.
 
-    $x_s = (\sigma_s/\sigma_t) x_t + \sigma_s \int e^l \hat x_0(l) dl$. Order 2 takes $\hat x_0$ at
-    the middle of the step, as published (2M); order 3 integrates the parabola exactly.
-    The first steps of a trajectory use the orders that its memory allows.
+    $x_s = a x_t + (1 + \ell^2) \sigma_s e^{-\ell^2 h_s} \int e^{(1+\ell^2)h} \hat x_0(h) dh + c z$.
+    Order 2 takes $\hat x_0$ at the middle of the step, as published (2M); order 3 integrates the
+    parabola exactly. The first steps of a trajectory use the orders that its memory allows.
+
+    Raises:
+        ValueError: if the order isn't 1, 2 or 3, or the noise level is negative.
     """
 
     order: int = 2
+    noise_level: float = 0.0
 
     def __post_init__(self) -> None:
         if self.order not in (1, 2, 3):
             raise ValueError(f"DPMSolver: order must be 1, 2 or 3, got {self.order}")
+        require_noise_level(self.noise_level)
 
     def evaluations(self, steps: int) -> int:
         return steps
 
-    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Linear]:
-        half = [0.5 * float(level.log_snr) for level in levels]
-        steps = []
-        for k, weights in enumerate(_multistep_weights(half, self.order, np.exp)):
-            level, to = levels[k], levels[k + 1]
-            b = (
-                _midpoint_weights(half[k + 1] - half[k], half[k] - half[k - 1])
-                if len(weights) == 2
-                else weights.tolist()
-            )
-            scale = float(to.sigma) * math.exp(half[k])
-            steps.append(
-                Linear(level, float(to.sigma) / float(level.sigma), tuple(scale * w for w in b))
-            )
-        return steps
+    def plan(self, process: LinearGaussian, levels: Sequence[Level]) -> list[Step]:
+        return process.steps(levels, self.noise_level, self.order)
 
-    def step(
-        self, x: Tensor, mean: Mean, plan: Linear, memory: list[Tensor], draw: Draw
-    ) -> Tensor:
+    def step(self, x: Tensor, mean: Mean, plan: Step, memory: list[Tensor], draw: Draw) -> Tensor:
         _remember(memory, mean(x, plan.level), self.order)
-        return _weighted(plan.a, x, plan.b, memory)
-
-
-@dataclass(frozen=True)
-class Slope:
-    """dx/dt = p x + q x0_hat at a level, and the weights of the latest slopes in the step's
-    increment."""
-
-    level: Level
-    p: float
-    q: float
-    weights: tuple[float, ...] = ()
-
-    def at(self, x: Tensor, mean: Mean) -> Tensor:
-        return torch.add(self.p * x, mean(x, self.level), alpha=self.q)
+        return noisy(_weighted(plan.a, x, plan.b, memory), plan.c, draw)
 
 
 @dataclass(frozen=True)
 class HeunStep:
-    """Two slopes and the time between them."""
+    """The frames at both ends, and the time between them."""
 
-    start: Slope
-    end: Slope
+    start: Frame
+    end: Frame
     h: float
 
 
@@ -174,24 +139,31 @@ class Heun(Solver[HeunStep]):
     def evaluations(self, steps: int) -> int:
         return 2 * steps
 
-    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[HeunStep]:
-        ends = [
-            Slope(level, p, q)
-            for level, (p, q) in zip(levels, _slopes(schedule, levels), strict=True)
+    def plan(self, process: LinearGaussian, levels: Sequence[Level]) -> list[HeunStep]:
+        return [
+            HeunStep(a, b, float(b.level.t) - float(a.level.t))
+            for a, b in pairwise(process.frames(levels))
         ]
-        return [HeunStep(a, b, float(b.level.t) - float(a.level.t)) for a, b in pairwise(ends)]
 
     def step(
         self, x: Tensor, mean: Mean, plan: HeunStep, memory: list[Tensor], draw: Draw
     ) -> Tensor:
-        first = plan.start.at(x, mean)
-        second = plan.end.at(torch.add(x, first, alpha=plan.h), mean)
+        first = _slope(plan.start, x, mean)
+        second = _slope(plan.end, _along(plan.start, x, (plan.h,), (first,)), mean)
         memory[:] = [first]
-        return x + (0.5 * plan.h) * (first + second)
+        return _along(plan.start, x, (0.5 * plan.h, 0.5 * plan.h), (first, second))
 
 
 @dataclass(frozen=True)
-class AdamsBashforth(Solver[Slope | HeunStep]):
+class Multistep:
+    """A frame, and the weights of the latest slopes in the step's increment."""
+
+    frame: Frame
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class AdamsBashforth(Solver[Multistep | HeunStep]):
     """Variable-step Adams–Bashforth in the time of the schedule that is walked; order 1 is Euler.
 
     On `Cosine`, time is the angle of x = cos x_0 + sin eps, the flow of matching Gaussian data is
@@ -214,73 +186,35 @@ class AdamsBashforth(Solver[Slope | HeunStep]):
     def evaluations(self, steps: int) -> int:
         return steps + int(self.heun_start)
 
-    def plan(self, schedule: Schedule, levels: Sequence[Level]) -> list[Slope | HeunStep]:
+    def plan(self, process: LinearGaussian, levels: Sequence[Level]) -> list[Multistep | HeunStep]:
         t = [float(level.t) for level in levels]
-        slopes = _slopes(schedule, levels)
-        weights = _multistep_weights(t, self.order, np.ones_like)
-        steps: list[Slope | HeunStep] = [
-            Slope(level, p, q, tuple(w.tolist()))
-            for level, (p, q), w in zip(levels, slopes, weights, strict=False)
+        frames = process.frames(levels)
+        weights = multistep(t, self.order, np.ones_like)
+        steps: list[Multistep | HeunStep] = [
+            Multistep(frame, tuple(w.tolist())) for frame, w in zip(frames, weights, strict=False)
         ]
         if self.heun_start:
-            steps[:1] = Heun().plan(schedule, levels[:2])
+            steps[0] = HeunStep(frames[0], frames[1], t[1] - t[0])
         return steps
 
     def step(
-        self, x: Tensor, mean: Mean, plan: Slope | HeunStep, memory: list[Tensor], draw: Draw
+        self, x: Tensor, mean: Mean, plan: Multistep | HeunStep, memory: list[Tensor], draw: Draw
     ) -> Tensor:
         if isinstance(plan, HeunStep):
             return Heun().step(x, mean, plan, memory, draw)
-        _remember(memory, plan.at(x, mean), self.order)
-        return _weighted(1.0, x, plan.weights, memory)
+        _remember(memory, _slope(plan.frame, x, mean), self.order)
+        return _along(plan.frame, x, plan.weights, memory)
 
 
-def _slopes(schedule: Schedule, levels: Sequence[Level]) -> list[tuple[float, float]]:
-    """(p, q) of dx/dt = p x + q x0_hat at every level."""
-    t = torch.tensor([float(level.t) for level in levels], dtype=torch.float64)
-    d_alpha, d_sigma, _ = (d.tolist() for d in schedule.slope(t))
-    return [
-        (ds / float(level.sigma), da - ds * float(level.alpha) / float(level.sigma))
-        for level, da, ds in zip(levels, d_alpha, d_sigma, strict=True)
-    ]
+def _slope(frame: Frame, x: Tensor, mean: Mean) -> Tensor:
+    return combine(frame.p, x, frame.q, mean(x, frame.level))
 
 
-def _multistep_weights(
-    t: Sequence[float], order: int, kernel: Callable[[np.ndarray], np.ndarray]
-) -> list[np.ndarray]:
-    """int_{t_k}^{t_{k+1}} kernel(u - t_k) L_j(u) du for every step k, L_j the Lagrange polynomials
-    on its latest `order` nodes.
-
-    All steps at once by a 12-point Gauss–Legendre rule: exact to rounding, and free of the
-    cancellation that closed forms have at small steps. The first steps have fewer nodes.
-    """
-    times = np.asarray(t)
-    weights: list[np.ndarray] = []
-    while len(weights) < len(times) - 1:
-        first = len(weights)
-        size = min(order, first + 1)
-        steps = np.arange(first, first + 1 if size < order else len(times) - 1)
-        nodes = times[steps[:, None] - np.arange(size)]
-        h = times[steps + 1] - times[steps]
-        u = 0.5 * h[:, None] * (_GAUSS[0] + 1)
-        w = 0.5 * h[:, None] * _GAUSS[1] * kernel(u)
-        gaps = nodes[:, :, None] - nodes[:, None, :] + np.eye(size)  # 1 on the diagonal: no factor
-        factors = (
-            nodes[:, :1, None, None] + u[:, None, None, :] - nodes[:, None, :, None]
-        ) / gaps[..., None]
-        factors[:, np.arange(size), np.arange(size)] = 1
-        weights += list((factors.prod(2) * w[:, None, :]).sum(-1))
-    return weights
-
-
-_GAUSS = np.polynomial.legendre.leggauss(12)
-
-
-def _midpoint_weights(h: float, last: float) -> tuple[float, float]:
-    """2M's rule: the whole of int_0^h e^u du on the line through two nodes, taken at the middle of
-    the step."""
-    whole = math.expm1(h)
-    return whole * (1 + 0.5 * h / last), -whole * 0.5 * h / last
+def _along(frame: Frame, x: Tensor, weights: Sequence[float], slopes: Sequence[Tensor]) -> Tensor:
+    """The state after an increment: sum of weights x slopes."""
+    if isinstance(frame.out, Operator):
+        slopes = [frame.out * slope for slope in slopes]
+    return _weighted(frame.carry, x, weights, slopes)
 
 
 def _remember(memory: list[Tensor], value: Tensor, order: int) -> None:
@@ -288,13 +222,33 @@ def _remember(memory: list[Tensor], value: Tensor, order: int) -> None:
     del memory[order:]
 
 
-def _weighted(a: float, x: Tensor, weights: Sequence[float], memory: Sequence[Tensor]) -> Tensor:
+def _weighted(
+    a: Coefficient, x: Tensor, weights: Sequence[Coefficient], memory: Sequence[Tensor]
+) -> Tensor:
     """a x + sum_j weights_j memory_j in place of one fresh tensor."""
-    out = (
-        torch.add(x, memory[0], alpha=weights[0])
-        if a == 1.0
-        else torch.add(a * x, memory[0], alpha=weights[0])
-    )
+    out = combine(a, x, weights[0], memory[0])
     for w, value in zip(weights[1:], memory[1:], strict=False):
-        out.add_(value, alpha=w)
+        if isinstance(w, Operator):
+            out += w * value
+        else:
+            out.add_(value, alpha=w)
     return out
+
+
+def noisy(x: Tensor, c: Coefficient, draw: Draw) -> Tensor:
+    """x + c z, in place; nothing is drawn if c is 0."""
+    if isinstance(c, Operator):
+        return x.add_(c * draw())
+    return x if c == 0 else x.add_(draw(), alpha=c)
+
+
+def require_noise_level(noise_level: float) -> None:
+    """Refuse a negative noise level.
+
+    Raises:
+        ValueError: if it is negative.
+    """
+    if not noise_level >= 0:
+        raise ValueError(
+            f"noise_level must be >= 0 (0 = noise-free, as DDIM; 1 = ancestral), got {noise_level}"
+        )

@@ -86,7 +86,8 @@ def end_of_path(paper_to_the_thousandth: LinearVP) -> Callable[..., float]:
     ) -> float:
         sampler = Sampler(solver, steps, grid, path, denoise=False)
         x = sampler(Gaussian(schedule), denoiser, zeros(1, 1), x=zeros(1, 1).x + start)
-        own, walked = (s.levels(torch.zeros(1))[0] for s in (schedule, sampler.walk(schedule)[0]))
+        own = schedule.levels(torch.zeros(1))[0]
+        walked = sampler.levels(Gaussian(schedule))[-1]
         return x.item() * float(own.alpha) / float(walked.alpha)
 
     return end
@@ -246,7 +247,7 @@ def test_the_last_denoise_is_the_mean_at_the_end(m1: Mixture, solver: Solver[Any
         Sampler(solver, 9, denoise=denoise)(process, m1, batch, generator=seeded(0))
         for denoise in (False, True)
     )
-    _, levels = Sampler(solver, 9).walk(process.schedule)
+    levels = Sampler(solver, 9).levels(process)
     assert torch.equal(clean, m1(noisy, levels[-1], batch).mean)
 
 
@@ -258,7 +259,7 @@ def test_callback_sees_every_state(m1: Mixture) -> None:
         process, m1, zeros(3, 1), generator=seeded(0), callback=lambda *step: seen.append(step)
     )
     assert [k for k, _, _ in seen] == list(range(5))
-    assert [v.t for _, v, _ in seen] == [v.t for v in sampler.walk(process.schedule)[1][1:]]
+    assert [v.t for _, v, _ in seen] == [v.t for v in sampler.levels(process)[1:]]
     assert torch.equal(x, m1(seen[-1][2], seen[-1][1], zeros(3, 1)).mean)
     # states are handed out, not reused: the first is not overwritten by later steps
     assert len({state.data_ptr() for _, _, state in seen}) == 5
@@ -352,10 +353,10 @@ def test_any_noise_keeps_the_variance_of_a_gaussian_to_first_order(
     misses = []
     for steps in (200, 400, 800):
         sampler = Sampler(AnyNoise(noise_level), steps, LogSNRGrid(), path=None, denoise=False)
-        levels = sampler.walk(process.schedule)[1]
+        levels = sampler.levels(process)
         variance = 0.25 * float(levels[0].alpha) ** 2 + float(levels[0].sigma) ** 2
         mean = 0.7 * float(levels[0].alpha)
-        for step in sampler.solver.plan(process.schedule, levels):
+        for step in sampler.solver.plan(process, levels):
             alpha, sigma = float(step.level.alpha), float(step.level.sigma)
             gain = alpha * 0.25 / (alpha**2 * 0.25 + sigma**2)
             slope = step.a + step.b[0] * gain
@@ -371,9 +372,9 @@ def test_any_noise_follows_its_recursion(gaussian: Mixture) -> None:
     """The recursion above is what samples do: 10 coarse steps at noise level 1, from the prior."""
     process = Gaussian(LinearVP())
     sampler = Sampler(AnyNoise(1), 10, LogSNRGrid(), path=None, denoise=False)
-    levels = sampler.walk(process.schedule)[1]
+    levels = sampler.levels(process)
     mean, variance = 0.0, 1.0
-    for step in sampler.solver.plan(process.schedule, levels):
+    for step in sampler.solver.plan(process, levels):
         alpha, sigma = float(step.level.alpha), float(step.level.sigma)
         gain = alpha * 0.25 / (alpha**2 * 0.25 + sigma**2)
         slope = step.a + step.b[0] * gain
