@@ -10,22 +10,25 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Affine", "Quantised", "Transform"]
+__all__ = ["Affine", "Anchored", "Quantised", "Transform"]
+
+Conditions = Mapping[str, Tensor]
 
 
 class Transform(nn.Module, ABC):
     """An invertible map of every entry."""
 
     @abstractmethod
-    def encode(self, raw: Tensor) -> Tensor:
-        """User's units to the model's."""
+    def encode(self, raw: Tensor, cond: Conditions | None = None) -> Tensor:
+        """User's units to the model's, given what the states are conditioned on."""
 
     @abstractmethod
-    def decode(self, x: Tensor) -> Tensor:
+    def decode(self, x: Tensor, cond: Conditions | None = None) -> Tensor:
         """The model's units to the user's."""
 
     @property
@@ -50,10 +53,10 @@ class Affine(Transform):
         self.shift = shift
         self.scale = scale
 
-    def encode(self, raw: Tensor) -> Tensor:
+    def encode(self, raw: Tensor, cond: Conditions | None = None) -> Tensor:
         return raw if self.shift == 0 and self.scale == 1 else (raw - self.shift) / self.scale
 
-    def decode(self, x: Tensor) -> Tensor:
+    def decode(self, x: Tensor, cond: Conditions | None = None) -> Tensor:
         return x * self.scale + self.shift
 
     @property
@@ -63,6 +66,48 @@ class Affine(Transform):
     @property
     def values(self) -> None:
         return None
+
+
+class Anchored(Transform):
+    r"""x = (raw - anchor) / scale, the anchor being the condition `key`: noisy speech, a blurred
+    picture, the last value seen.
+
+    The bridge $x_t = \alpha x_0 + (1 - \alpha) y + \sigma z$ between data and an anchor y is plain
+    diffusion of the residual x_0 - y, so an anchor is a change of origin and nothing else: OUVE,
+    BBED and the Schrödinger bridge are schedules under this transform.
+
+    Raises:
+        ValueError: if scale isn't positive, or states come without their anchor.
+    """
+
+    def __init__(self, key: str, scale: float = 1.0) -> None:
+        super().__init__()
+        if not scale > 0:
+            raise ValueError(f"Anchored: scale must be positive, got {scale}")
+        self.key = key
+        self.scale = scale
+
+    def encode(self, raw: Tensor, cond: Conditions | None = None) -> Tensor:
+        return (raw - self._anchor(cond)) / self.scale
+
+    def decode(self, x: Tensor, cond: Conditions | None = None) -> Tensor:
+        return x * self.scale + self._anchor(cond)
+
+    @property
+    def log_det(self) -> float:
+        return -math.log(self.scale)
+
+    @property
+    def values(self) -> None:
+        return None
+
+    def _anchor(self, cond: Conditions | None) -> Tensor:
+        if cond is None or self.key not in cond:
+            known = ", ".join(cond or {}) or "none"
+            raise ValueError(
+                f"Anchored: states need their anchor in Batch.cond[{self.key!r}]; conditions given: {known}"
+            )
+        return cond[self.key]
 
 
 class Quantised(Transform):
@@ -78,10 +123,10 @@ class Quantised(Transform):
             "grid", 2 * (torch.arange(levels) + 0.5) / levels - 1, persistent=False
         )
 
-    def encode(self, raw: Tensor) -> Tensor:
+    def encode(self, raw: Tensor, cond: Conditions | None = None) -> Tensor:
         return (2 * raw.to(self.grid.dtype) + 1) / self.levels - 1
 
-    def decode(self, x: Tensor) -> Tensor:
+    def decode(self, x: Tensor, cond: Conditions | None = None) -> Tensor:
         """The nearest level, int64."""
         return torch.round(((x + 1) * self.levels - 1) / 2).clamp(0, self.levels - 1).long()
 

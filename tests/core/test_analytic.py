@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from unnoise.core.analytic import Mixture
 from unnoise.core.batch import Batch
 from unnoise.core.process import Gaussian
+from unnoise.core.process.gaussian import reverse_coefficients
 from unnoise.core.random import normal, seeded
 from unnoise.core.schedule import VE, Cosine, Level, LinearLogSNR, LinearVP, Schedule
 
@@ -271,3 +272,27 @@ def test_bad_arguments_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=says):
         Mixture(weights, means, covariances)
+
+
+@pytest.mark.parametrize(("belief", "variance"), [("drawn", 0.25), ("mean", 0.0439224)])
+def test_a_long_step_needs_a_belief_that_is_drawn(
+    paper: LinearVP, gaussian: Mixture, belief: str, variance: float
+) -> None:
+    """Denoising diffusion GANs in one sum (Xiao et al. 2022): four ancestral steps of N(.7, .25) end on its
+    variance if x_0 is drawn from q(x_0 | x_t), and on a sixth of it if x_0 is the mean."""
+    times = torch.linspace(1, 1e-3, 5, dtype=DOUBLE)
+    levels = paper.levels(times)
+    betas = [1 - (float(a.alpha) / float(b.alpha)) ** 2 for a, b in pairwise(levels)]
+    assert betas[::-1] == pytest.approx([0.47826, 0.84921, 0.95642, 0.98740], abs=5e-6)
+    # the published chain starts at its first level as if it were the data
+    scale = float(levels[-1].alpha)
+    bars = [(float(level.alpha) / scale) ** 2 for level in levels]
+    found = bars[0] * 0.25 + 1 - bars[0]
+    for bar, to in pairwise(bars):
+        one, two = (Level(0.0, math.sqrt(b), math.sqrt(1 - b), 0.0) for b in (bar, to))
+        a, b, c = (float(v) for v in reverse_coefficients(one, two, 1.0))
+        x = torch.tensor([[0.0], [1.0]], dtype=DOUBLE)
+        low, high = gaussian(x, one, Batch(x)).mean[:, 0].tolist()
+        spread = 0.25 * (1 - bar) / (bar * 0.25 + 1 - bar) if belief == "drawn" else 0.0
+        found = (a + b * (high - low)) ** 2 * found + b * b * spread + c * c
+    assert found == pytest.approx(variance, abs=1e-6)
