@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = ["Drawing", "Point", "curve", "drawings", "inline", "svg"]
+__all__ = ["Drawing", "Point", "curve", "drawings", "inline", "plain_ticks", "svg"]
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -218,10 +218,10 @@ def _dress(axes: Axes, steps: list[float], losses: list[float]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if _ratio(steps) >= 100:
         axes.set_xscale("log")
-        _plain_ticks(axes.xaxis, (1,))
+        plain_ticks(axes.xaxis, (1,))
     if _ratio(losses) >= 5:  # so that there are two of 1, 2, 5, 10, … to label
         axes.set_yscale("log")
-        _plain_ticks(axes.yaxis, (1, 2, 5))
+        plain_ticks(axes.yaxis, (1, 2, 5))
     if len(axes.lines) > 1:
         axes.legend(frameon=False)
 
@@ -231,7 +231,7 @@ def _ratio(values: list[float]) -> float:
     return max(values) / min(values) if min(values) > 0 else 0
 
 
-def _plain_ticks(axis: Axis, digits: tuple[int, ...]) -> None:
+def plain_ticks(axis: Axis, digits: tuple[int, ...]) -> None:
     """Ticks of a logarithmic axis at these digits times powers of ten, written without powers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 

@@ -1,7 +1,9 @@
 """Figures that others published, or that a classical model reaches, shown below a task's own.
 
 They lie in `reference/<domain>.toml`, one `[[figure]]` each. A figure is worth nothing without its
-protocol: it says how it was measured, and whether that is how we measure.
+protocol: it says how it was measured, and whether that is how we measure. Figures of one method at
+several budgets of evaluations are one table: `value = {5 = 0.12, 10 = 0.04}` of the metric `m` are
+the figures of `m@5` and `m@10`.
 """
 
 from __future__ import annotations
@@ -66,13 +68,26 @@ def parse(text: str, domain: str) -> list[Published]:
     except ValueError as error:
         raise ValueError(f"{domain}.toml: {error}") from error
     return [
-        _figure(content, domain, number)
+        _figure(each, domain, number)
         for number, content in enumerate(tables.get("figure", []), 1)
+        for each in _by_budget(content)
     ]
 
 
+def _by_budget(content: Any) -> list[Any]:
+    """A table for every budget of one whose value is a table of budgets."""
+    match content:
+        case {"metric": str(metric), "value": dict(values)}:
+            return [
+                content | {"metric": f"{metric}@{nfe}", "value": value}
+                for nfe, value in values.items()
+            ]
+        case _:
+            return [content]
+
+
 def _figure(content: Any, domain: str, number: int) -> Published:
-    """One [[figure]] table."""
+    """One [[figure]] table at one budget."""
     try:
         figure = build(Published, content)
         if not figure.task.startswith(f"{domain}/"):

@@ -59,12 +59,13 @@ class Record:
         task, preset, seed: what was run; a later run of the same three replaces this one.
         metrics: by name, the main one first.
         nfe: network evaluations per generated sample; None if the task generates none.
-        train_seconds: wall time of the training.
+        train_seconds: wall time of the training; 0 if there was none.
         parameters: of the network.
-        steps: of the optimiser.
+        steps: of the optimiser; 0 if nothing was trained.
         versions: of the libraries, by name.
         commit: of the suite; None outside a checkout.
         settings: anything else that JSON holds.
+        tables: title -> row -> column -> value, a null where there is none.
         figures: title -> path of an SVG file, relative to the folder of the records.
         history: relative path of the training curve, JSON lines of step, loss and seconds.
         when: the end of the run, ISO 8601; without a time zone it is UTC.
@@ -82,6 +83,7 @@ class Record:
     commit: str | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Mapping[str, float | None]]] = field(default_factory=dict)
     history: str | None = None
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 

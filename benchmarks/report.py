@@ -23,8 +23,9 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 
 from unnoise.benchmarks.charts import Drawing, drawings
-from unnoise.benchmarks.published import Published, load
+from unnoise.benchmarks.published import load
 from unnoise.benchmarks.records import Measurement, Record, latest
+from unnoise.benchmarks.tables import Grid, Rivals, grids, rivals
 
 __all__ = ["Row", "number", "render", "summarise", "uncertain", "write"]
 
@@ -63,6 +64,7 @@ class Group:
     settings: Sequence[str]
     command: str
     drawings: Sequence[Drawing]
+    grids: Sequence[Grid]
 
     @property
     def summary(self) -> str:
@@ -79,8 +81,7 @@ class Section:
     task: str
     anchor: str
     groups: Sequence[Group]
-    published: Sequence[Published]
-    titles: Mapping[str, str]
+    published: Sequence[Rivals]
 
 
 def write(records: list[Record], folder: Path, path: Path) -> None:
@@ -134,7 +135,7 @@ def _section(task: str, records: list[Record], folder: Path, prefixes: Iterator[
     groups = [_group(preset, list(runs), folder, prefixes) for preset, runs in presets]
     groups.sort(key=lambda group: -max(record.steps for record in group.records))
     titles = {name: each.title for record in records for name, each in record.metrics.items()}
-    return Section(task, f"task-{quote(task)}", groups, load(task), titles)
+    return Section(task, f"task-{quote(task)}", groups, rivals(load(task), titles))
 
 
 def _group(preset: str, records: list[Record], folder: Path, prefixes: Iterator[str]) -> Group:
@@ -150,6 +151,7 @@ def _group(preset: str, records: list[Record], folder: Path, prefixes: Iterator[
         settings=_settings(records),
         command=_command(records),
         drawings=list(drawings(records, folder, prefixes)),
+        grids=grids(records),
     )
 
 
@@ -221,11 +223,14 @@ def uncertain(value: float, error: float | None) -> str:
 def _facts(records: list[Record]) -> dict[str, str]:
     """What the runs took, by the name of the fact."""
     nfe = [record.nfe for record in records if record.nfe is not None]
-    return {
-        "Seeds": _seeds(records),
+    training = {
         "Parameters": _span([record.parameters for record in records]),
         "Optimiser steps": _span([record.steps for record in records]),
         "Training time a run": f"{_span([record.train_seconds for record in records])} s",
+    }
+    return {
+        "Seeds": _seeds(records),
+        **(training if any(record.steps for record in records) else {"Training": "none"}),
         "NFE a sample": _span(nfe) if nfe else MISSING,
         "Commit": _distinct(record.commit for record in records),
         "Finished": max(record.when[:10] for record in records),

@@ -7,25 +7,25 @@ A run is a (task, preset, seed) and lives in one folder, `<out>/<task>/<preset>/
     model.safetensors        the trained model; when it is there, training is over
     figures/*.svg            what the report shows
 
+A preset without a `fit` has a model that is exact as it is: its folder holds the figures only.
+
 When all is done the run's record is appended to `<out>/records.jsonl`, and a rerun finds it there.
 """
 
 from __future__ import annotations
 
 import json
-import platform
 import re
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from unnoise.benchmarks.charts import svg
+from unnoise.benchmarks.provenance import commit, versions
 from unnoise.benchmarks.records import Measurement, Record, append, latest, read
 from unnoise.core.checkpoint import atomic_write, read_about
 from unnoise.core.model import Model
@@ -81,6 +81,11 @@ class Run:
         return self.folder / "model.safetensors"
 
     @property
+    def history(self) -> Path:
+        """Its training curve."""
+        return self.folder / "history.jsonl"
+
+    @property
     def records(self) -> Path:
         """The file that all runs of `out` append to."""
         return self.out / "records.jsonl"
@@ -110,22 +115,23 @@ def execute(
         outputs = task.generate(model, splits, preset, seeded(run.seed, _GENERATE))
         measured = _measure(task, splits, outputs, floor, baseline)
         figures = _draw(task, splits, outputs, run)
-    rows = [json.loads(line) for line in (run.folder / "history.jsonl").read_text().splitlines()]
+        tables = {title: fill(outputs, splits) for title, fill in task.tables.items()}
     record = Record(
         task=run.task,
         preset=run.preset,
         seed=run.seed,
         metrics=measured,
         nfe=getattr(outputs, "nfe", None),
-        train_seconds=rows[-1]["seconds"],
+        train_seconds=_train_seconds(run, preset),
         parameters=sum(p.numel() for p in model.parameters()),
-        steps=preset.fit.steps,
-        versions=_versions(),
-        commit=_commit(),
+        steps=preset.fit.steps if preset.fit else 0,
+        versions=versions(),
+        commit=commit(),
         settings=_settings(preset)
-        | {"threads": torch.get_num_threads(), "device": str(device_of(device))},
+        | {"threads": torch.get_num_threads(), "device": str(_place(preset, device))},
         figures=figures,
-        history=str((run.folder / "history.jsonl").relative_to(run.out)),
+        tables={title: table for title, table in tables.items() if table is not None},
+        history=str(run.history.relative_to(run.out)) if preset.fit else None,
     )
     append(run.records, record)
     return record
@@ -143,11 +149,13 @@ def train(
     run: Run, task: Task, splits: Splits, *, device: str = "auto", show_progress: bool = True
 ) -> Model:
     """The run's trained model, on its device: loaded if it is there, else trained or resumed, and
-    saved."""
+    saved; as it is, on the CPU, if there is nothing to train."""
     preset = preset_of(task, run)
-    place = device_of(device)
+    place = _place(preset, device)
     _require_writable(run.folder)
     model = build(task, splits, preset, run.seed)
+    if preset.fit is None:
+        return model.eval()
     if run.checkpoint.exists():
         _require_same(run, preset)
         model.load(run.checkpoint)
@@ -163,9 +171,7 @@ def train(
             accelerator=place.type,
             devices=1,
         )
-        atomic_write(
-            run.folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history.rows)
-        )
+        atomic_write(run.history, "".join(json.dumps(row) + "\n" for row in history.rows))
         model.save(
             run.checkpoint,
             {"task": run.task, "preset": run.preset, "seed": run.seed, **_settings(preset)},
@@ -200,6 +206,11 @@ def device_of(name: str) -> torch.device:
     if name not in here:
         raise ValueError(f"--device: there is no {name!r} here; there is {', '.join(here)}")
     return here[name]
+
+
+def _place(preset: Preset, device: str) -> torch.device:
+    """Where a preset's model works: exact ones are in float64, which not every device has."""
+    return device_of(device if preset.fit else "cpu")
 
 
 def finished(run: Run, preset: Preset) -> Record | None:
@@ -244,9 +255,15 @@ def _draw(task: Task, splits: Splits, outputs: Any, run: Run) -> dict[str, str]:
     return drawn
 
 
+def _train_seconds(run: Run, preset: Preset) -> float:
+    if preset.fit is None:
+        return 0.0
+    return float(json.loads(run.history.read_text().splitlines()[-1])["seconds"])
+
+
 def _settings(preset: Preset) -> dict[str, Any]:
     return {
-        "fit": asdict(preset.fit),
+        "fit": asdict(preset.fit) if preset.fit else None,
         "network": dict(preset.network),
         "generate": dict(preset.generate),
     }
@@ -279,26 +296,3 @@ def _require_writable(folder: Path) -> None:
         raise OSError(
             f"{folder}: can't be written ({error.strerror}); choose another folder with --out"
         ) from error
-
-
-def _versions() -> Mapping[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("unnoise", "torch", "lightning", "numpy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _commit() -> str | None:
-    """The commit of the suite's checkout, marked if it has changes; None outside one."""
-    here = Path(__file__).resolve().parent
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()

@@ -23,7 +23,9 @@ from unnoise.core.transform import Transform
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Metric", "Preset", "Score", "Splits", "Task"]
+__all__ = ["Metric", "Preset", "Score", "Splits", "Table", "Task"]
+
+Table = Mapping[str, Mapping[str, float | None]]  # row -> column -> value; None: there is none
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,10 @@ class Splits:
 
 @dataclass(frozen=True)
 class Preset:
-    """A budget: how to train, how large a network, how much to generate. `network` and `generate`
-    are the task's own keywords."""
+    """A budget: how to train (None: the model is exact and needs no training), how large a
+    network, how much to generate. `network` and `generate` are the task's own keywords."""
 
-    fit: Fit
+    fit: Fit | None
     network: Mapping[str, Any] = field(default_factory=dict)
     generate: Mapping[str, Any] = field(default_factory=dict)
 
@@ -93,6 +95,8 @@ class Task:
         baseline: outputs of a trivial generator.
         figures: matplotlib figures (outputs, splits) -> Figure by title, in the order of the
             report; None: these outputs don't have it.
+        tables: more numbers than the metrics hold (outputs, splits) -> Table by title; None: these
+            outputs don't have it.
         presets: budgets by name: smoke (seconds), cpu (minutes), paper (a GPU).
         conditions: (splits, n, label) -> conditions of n samples, of one class or of all in turn;
             None: nothing to condition on.
@@ -110,6 +114,7 @@ class Task:
     floor: Callable[[Splits, Preset], Any] | None = None
     baseline: Callable[[Splits, Preset], Any] | None = None
     figures: Mapping[str, Callable[[Any, Splits], Figure | None]] = field(default_factory=dict)
+    tables: Mapping[str, Callable[[Any, Splits], Table | None]] = field(default_factory=dict)
     conditions: Callable[[Splits, int, int | None], Mapping[str, Tensor]] | None = None
     write: Callable[[Tensor, Path], None] | None = None
     formats: Sequence[str] = ()

@@ -65,6 +65,14 @@ def test_domains_never_import_each_other() -> None:
                 assert name[1] == own or name[1] not in domains, f"{file}: imports {name[1]}"
 
 
+def test_the_cores_own_benchmarks_know_no_modality() -> None:
+    """They are a domain that lies in another layer, and see of the domains what a plug-in sees."""
+    for file in sorted((ROOT / "benchmarks" / "core").rglob("*.py")):
+        for name in ours(file):
+            if name[0] == "domains":
+                assert name[1] == "task", f"{file}: imports {'.'.join(name)}"
+
+
 @pytest.mark.parametrize(
     "module", ["unnoise", "unnoise.core", "unnoise.core.model", "unnoise.core.training"]
 )

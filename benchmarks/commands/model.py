@@ -20,6 +20,7 @@ from unnoise.benchmarks.commands.options import (
 
 if TYPE_CHECKING:
     from unnoise.core.model import Model
+    from unnoise.domains.task import Preset as Budget
     from unnoise.domains.task import Splits, Task
 
 __all__ = ["likelihood", "sample", "train"]
@@ -45,7 +46,7 @@ def train(
     use_threads(threads)
     run = Run(task, preset, seed, out)
     made = make(task)
-    preset_of(made, run)
+    _require_training(task, preset_of(made, run))
     with resumable():
         train_run(run, made, made.data(), device=device, show_progress=not quiet)
     typer.echo(run.checkpoint)
@@ -57,7 +58,7 @@ def sample(
     to: Annotated[Path, typer.Option("--output", "-o", help="File to write; its suffix chooses the format.")] = Path("samples.png"),
     label: Annotated[int | None, typer.Option("--label", min=0, help="Class of all samples; default: all classes in turn.")] = None,
     guidance: Annotated[float, typer.Option("--guidance", min=0, help="1: plain conditional; above: sharper classes.")] = 1.0,
-    nfe: Annotated[int, typer.Option("--nfe", min=2, help="Network evaluations a sample.")] = 32,
+    nfe: Annotated[int, typer.Option("--nfe", min=2, help="Network evaluations a sample; the best sampler for so many is taken.")] = 32,
     noise_level: Annotated[float | None, typer.Option("--noise-level", help="Any-noise sampler: 0 DDIM, 1 ancestral.")] = None,
     preset: Preset = "smoke", seed: Seed = 0, out: Out = Path("runs"), device: Device = "auto", threads: Threads = 0, quiet: Quiet = False,
 ) -> None:  # fmt: skip
@@ -68,15 +69,11 @@ def sample(
     from unnoise.core.progress import quiet as quietly
     from unnoise.core.progress import track
     from unnoise.core.random import seeded
-    from unnoise.core.sampler import AnyNoise, Sampler
+    from unnoise.core.sampler import AnyNoise, Sampler, auto
 
     use_threads(threads)
     task, splits, model = _load(target, preset, seed, out, device)
-    sampler = (
-        Sampler(steps=nfe - 1)
-        if noise_level is None
-        else Sampler(AnyNoise(noise_level), steps=nfe - 1)
-    )
+    sampler = auto(nfe) if noise_level is None else Sampler(AnyNoise(noise_level), steps=nfe - 1)
     if task.write is None:
         raise ValueError(f"{target}: this task can't write samples to a file")
     if task.formats and to.suffix not in task.formats:
@@ -139,6 +136,13 @@ def likelihood(
                f"{len(data)} {split} items, {math.prod(model.shape)} dims, {result.nfe} evaluations each)")  # fmt: skip
 
 
+def _require_training(task: str, budget: Budget) -> None:
+    if budget.fit is None:
+        raise ValueError(
+            f"{task}: its model is exact and has no checkpoint; score it with: unnoise bench run {task}"
+        )
+
+
 def _load(
     target: str, preset: str, seed: int, out: Path, device: str
 ) -> tuple[Task, Splits, Model]:
@@ -160,6 +164,7 @@ def _load(
         path = run.checkpoint
     task = make(run.task)
     budget = preset_of(task, run)
+    _require_training(run.task, budget)
     if not path.exists():
         raise CheckpointError(
             f"{path}: not trained yet; do it with: unnoise train {run.task} --preset {run.preset} --seed {run.seed} --out {out}"

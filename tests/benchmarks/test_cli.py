@@ -27,7 +27,7 @@ from unnoise.core.checkpoint import read_about, save_weights
 from unnoise.core.likelihood import IMMSE, Bound, Flow, Hutchinson, Likelihood, LikelihoodResult
 from unnoise.core.model import Model
 from unnoise.core.random import seeded
-from unnoise.core.sampler import AnyNoise, LogSNRGrid, Sampler
+from unnoise.core.sampler import AnyNoise, LogSNRGrid, Sampler, auto
 from unnoise.core.training import Fit
 from unnoise.domains import images, make
 from unnoise.domains.task import Preset, Task
@@ -188,9 +188,9 @@ def test_training_again_trains_nothing(runs: Path, unnoise: Callable[..., Answer
 @pytest.mark.parametrize(
     ("options", "sampler", "labels", "guidance"),
     [
-        ([], Sampler(steps=4), range(12), 1.0),
-        (["--label", 3], Sampler(steps=4), [3] * 12, 1.0),
-        (["--guidance", 2], Sampler(steps=4), range(12), 2.0),
+        ([], auto(5), range(12), 1.0),
+        (["--label", 3], auto(5), [3] * 12, 1.0),
+        (["--guidance", 2], auto(5), range(12), 2.0),
         (["--noise-level", 1], Sampler(AnyNoise(1.0), steps=4), range(12), 1.0),
     ],
     ids=["plain", "label", "guidance", "noise-level"],

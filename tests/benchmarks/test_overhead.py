@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import torch
 from torch import Tensor
 
 from unnoise.benchmarks import overhead
 from unnoise.core.batch import Batch
+from unnoise.core.likelihood import ExactTrace
 from unnoise.core.sampler import AdamsBashforth, AnyNoise, DPMSolver, Heun, Sampler, Solver
 
 
@@ -68,14 +70,27 @@ def test_the_bare_loop_evaluates_as_often_as_the_sampler(monkeypatch: pytest.Mon
     assert len(calls) == 2 * (1 + overhead.REPEATS) * sampler.nfe, "both, with one to warm up"
 
 
-def test_the_table_has_a_row_for_every_sampler_and_one_for_training(
+def test_a_divergence_is_counted_in_forward_passes(clock: None) -> None:
+    """Equal times: as many passes as entries. And what is timed is the trace."""
+    for field, x in overhead.fields(n=2).values():
+        assert overhead.divergence(field, x) == (1, 1, 1)
+    law, x = overhead.fields(n=2, d=8)["mixture"]
+    _, trace = ExactTrace()(law, x, None)
+    jacobian = torch.autograd.functional.jacobian(law, x)
+    torch.testing.assert_close(trace[0], torch.einsum("bibi->b", jacobian))
+
+
+def test_the_table_has_a_row_for_every_sampler_field_and_one_for_training(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     overhead.main()
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split() == ["median", "least", "most"]
-    assert len(rows) == 7 + 1
+    assert len(rows) == 7 + 3 + 1
     number = r"\s+-?\d+\.\d+"
     for row in rows:
-        assert re.fullmatch(rf".{{22}}{number}{number}{number}   (us per evaluation|ms)", row), row
+        assert re.fullmatch(
+            rf".{{22}}{number}{number}{number}   (us per evaluation|forward passes an entry|ms)",
+            row,
+        ), row
     assert rows[-1].startswith("training step")

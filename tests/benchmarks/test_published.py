@@ -35,10 +35,19 @@ def test_parsed() -> None:
     assert parse("", "images") == []
 
 
+def test_a_table_of_values_is_a_figure_for_every_budget() -> None:
+    figures = parse(FIGURE.replace("value = 2.42", "value = {5 = 0.5, 10 = 0.25}"), "images")
+    assert [(f.metric, f.value) for f in figures] == [
+        ("bits_per_dim@5", 0.5),
+        ("bits_per_dim@10", 0.25),
+    ]
+    assert {f.name for f in figures} == {"a method"}
+
+
 def test_all_that_we_ship_is_sound() -> None:
     shipped = [file for file in (files("unnoise.benchmarks") / "reference").iterdir()]
     names = [file.name.removesuffix(".toml") for file in shipped if file.name.endswith(".toml")]
-    assert "images" in names
+    assert {"core", "images"} <= set(names)
     for name in names:
         text = (files("unnoise.benchmarks") / "reference" / f"{name}.toml").read_text("utf-8")
         assert parse(text, name)
@@ -66,6 +75,7 @@ def test_no_figures_of_other_tasks(task: str) -> None:
         ("[[figures]]", r"images.toml: expected nothing but \[\[figure\]\]"),
         (FIGURE + FIGURE.replace("value = 2.42", ""), "images.toml, figure 2: no value"),
         (FIGURE.replace("2.42", '"2.42"'), "value can't be '2.42'"),
+        (FIGURE.replace("2.42", '{5 = "2.42"}'), "figure 1: value can't be '2.42'"),
         (FIGURE.replace("false", "0"), "same_protocol can't be 0"),
         (FIGURE + "year = 2020", "unknown year"),
         (FIGURE.replace("a paper", ""), "source can't be empty"),

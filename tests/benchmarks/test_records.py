@@ -27,6 +27,7 @@ RECORD = Record(
     commit="abc",
     settings={"widths": [1, 2], "ünïcode": None},
     figures={"Samples": "figures/samples.svg"},
+    tables={"Every sampler": {"Heun": {"5 NFE": 0.25, "10 NFE": 0.125}}},
     history="history.jsonl",
     when="2026-01-02T03:04:05+00:00",
 )
@@ -51,7 +52,7 @@ def test_keys_of_the_file(path: Path) -> None:
     content = json.loads(path.read_text())
     assert ", ".join(content) == (
         "task, preset, seed, metrics, nfe, train_seconds, parameters, steps, versions, commit, "
-        "settings, figures, history, when"
+        "settings, figures, tables, history, when"
     )
     assert content["metrics"]["bits_per_dim"] == {
         "value": 1.9,
@@ -63,6 +64,13 @@ def test_keys_of_the_file(path: Path) -> None:
         "floor": 1.5,
         "baseline": 2.4,
     }
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, None])
+def test_a_table_may_have_gaps(path: Path, number: float | None) -> None:
+    append(path, replace(RECORD, tables={"All": {"Heun": {"5 NFE": number, "10 NFE": 0.125}}}))
+    (record,) = read(path)
+    assert record.tables == {"All": {"Heun": {"5 NFE": None, "10 NFE": 0.125}}}
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])

@@ -249,8 +249,40 @@ def test_published_figures_say_how_they_were_measured(monkeypatch: pytest.Monkey
     other = replace(figure, same_protocol=False, value=2.1)
     monkeypatch.setattr(report, "load", lambda task: [figure, other])
     text = Page(render([record()], Path())).text
-    assert "a method Bits per dimension 2.42 bits/dim As ours: so and so a paper" in text
-    assert "a method Bits per dimension 2.1 bits/dim Not as ours: so and so a paper" in text
+    assert "Method Bits per dimension (bits/dim) Protocol Source" in text
+    assert "a method 2.42 As ours: so and so a paper" in text
+    assert "a method 2.1 Not as ours: so and so a paper" in text
+
+
+def test_published_figures_at_several_budgets_stand_side_by_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figure = Published("images/digits", "w2@5", "one", 0.3, "", "a paper", "so", True)
+    figures = [
+        replace(figure, name=name, metric=metric, value=value)
+        for name, metric, value in (
+            ("one", "w2@5", 0.3), ("one", "w2@10", 0.2), ("two", "w2@10", 0.1), ("two", "bits", 7.0),
+        )
+    ]  # fmt: skip
+    monkeypatch.setattr(report, "load", lambda task: figures)
+    page = Page(render([record(metrics={"w2@5": replace(BITS, title="W2, 5 NFE")})], Path()))
+    assert "Method W2, 5 NFE w2@10 Protocol Source one 0.3 0.2 As ours: so a paper" in page.text
+    assert "two — 0.1 As ours: so a paper" in page.text
+    assert "Method bits Protocol Source two 7 As ours: so a paper" in page.text
+
+
+def test_tables_of_a_run_are_shown_with_what_is_missing() -> None:
+    tables = {"Every sampler": {"Heun": {"5 NFE": 0.25, "10 NFE": 0.125}, "DDIM": {"5 NFE": None}}}
+    text = Page(render([record(tables=tables), record(1)], Path())).text
+    assert "Every sampler, seed 0 of preset cpu. 5 NFE 10 NFE Heun 0.2500 0.1250 DDIM — —" in text
+
+
+def test_a_run_without_training_says_so() -> None:
+    exact = record(steps=0, parameters=0, train_seconds=0.0, nfe=None)
+    text = Page(render([exact], Path())).text
+    assert "Training none" in text
+    assert "Optimiser steps" not in text
+    assert "Optimiser steps 200" in Page(render([record()], Path())).text
 
 
 def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from unnoise.benchmarks import runner
+from unnoise.benchmarks import provenance, runner
 from unnoise.benchmarks.records import Record, read
 from unnoise.benchmarks.runner import Run, UnknownPreset, device_of, execute
 from unnoise.core import checkpoint, training
@@ -212,6 +212,27 @@ def test_every_metric_stands_between_its_floor_and_its_baseline(
     assert measured.baseline == 0
     assert (measured.stderr, measured.unit, measured.kind) == (0.5, "units", "exact")
     assert (measured.direction, measured.title) == ("higher", "spread of the points")
+
+
+def test_a_task_that_needs_no_training_is_scored_as_it_is(
+    run: Run, offer: Callable[..., None], fits: list[Path]
+) -> None:
+    exact = Preset(None, {"width": 8}, {"n": 20})
+    table = {"row": {"column": 1.5, "gap": None}}
+    offer(
+        presets={"smoke": exact},
+        tables={"Numbers": lambda o, s: table, "None": lambda o, s: None},
+    )
+    record = execute(run, show_progress=False)
+    assert (record.steps, record.train_seconds, record.history) == (0, 0.0, None)
+    assert record.metrics["spread"].value > 0
+    assert record.settings["fit"] is None
+    assert record.settings["device"] == "cpu"
+    assert record.tables == {"Numbers": table}
+    assert fits == []
+    assert [p.name for p in run.folder.iterdir()] == ["figures"], "there is nothing to keep"
+    assert execute(run, show_progress=False) == record, "it is not repeated"
+    assert read(run.records) == [record]
 
 
 def bare(model: Model, splits: Splits, preset: Preset, generator: Generator) -> Points:
@@ -486,4 +507,4 @@ def test_a_record_names_the_commit_of_the_checkout_or_none(
     commit = straight[1].commit
     assert commit is None or re.fullmatch(r"[0-9a-f]{12,40}(-dirty)?", commit)
     monkeypatch.setenv("PATH", "")
-    assert runner._commit() is None, "no git, no commit"
+    assert provenance.commit() is None, "no git, no commit"
