@@ -51,9 +51,7 @@ class Schedule(nn.Module, ABC):
             doesn't fall all the way between them.
     """
 
-    learned: ClassVar[bool] = (
-        False  # whether `speed` carries a gradient by the schedule's parameters
-    )
+    learned: ClassVar[bool] = False  # True: `speed` has a gradient by the schedule's parameters
 
     def __init__(self, log_snr_max: float, log_snr_min: float) -> None:
         super().__init__()

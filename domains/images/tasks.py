@@ -14,7 +14,7 @@ import torch
 
 from unnoise.core.denoiser import LevelDenoiser
 from unnoise.core.model import Model
-from unnoise.core.objective import Elbo, Objective
+from unnoise.core.objective import Denoising, Elbo
 from unnoise.core.process import Gaussian
 from unnoise.core.schedule import Cosine
 from unnoise.core.times import LogSNRTimes
@@ -55,7 +55,7 @@ def image_model(splits: Splits, preset: Preset) -> Model:
     # their levels off as well as further denoising would
     log_snr_max = 2 * math.log(0.75 * len(values))
     process = Gaussian(Cosine(log_snr_max, log_snr_min=-8.0))
-    objective = Objective(Elbo(), LogSNRTimes(), condition_dropout=0.5)
+    objective = Denoising(Elbo(), LogSNRTimes(), condition_dropout=0.5)
     return Model(process, denoiser, tuple(x.shape[1:]), splits.transform, objective)
 
 

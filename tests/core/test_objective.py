@@ -10,16 +10,30 @@ from torch import Tensor, nn
 from unnoise.core.analytic import Mixture
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser, MeanDenoiser, Velocity
-from unnoise.core.objective import Elbo, MinSNR, Objective, Simple, Weight
+from unnoise.core.objective import Denoising, Elbo, MinSNR, Simple, Weight
 from unnoise.core.posterior import Mean
 from unnoise.core.process import Gaussian
 from unnoise.core.random import Shard, normal, seeded
 from unnoise.core.schedule import EDM, Cosine, Level, LinearLogSNR, LinearVP, Rectified, Schedule
-from unnoise.core.times import LogisticTimes, LogSNRTimes, Times, Uniform
+from unnoise.core.times import (
+    Along,
+    LogisticTimes,
+    LogSNRTimes,
+    LogVarianceTimes,
+    Times,
+    Uniform,
+)
 
 DOUBLE = torch.float64
 Nodes = Callable[..., tuple[Tensor, Tensor]]
-TIMES = [Uniform(), LogSNRTimes(), LogisticTimes(), LogisticTimes(loc=2.0, scale=1.0)]
+TIMES = {
+    "uniform": Uniform(),
+    "log-SNR": LogSNRTimes(),
+    "logistic": LogisticTimes(),
+    "narrow logistic": LogisticTimes(loc=2.0, scale=1.0),
+    "log variance": LogVarianceTimes(),
+    "along": Along(Cosine()),
+}
 VDM = [
     s.between(13.3, -5.0)
     for s in (LinearLogSNR(), LinearVP(), Cosine(), Cosine(data_std=0.3), Rectified(), EDM())
@@ -30,7 +44,7 @@ def states(*shape: int, seed: int = 0) -> Tensor:
     return normal(torch.empty(shape, dtype=DOUBLE), seeded(seed))
 
 
-@pytest.fixture(params=TIMES, ids=lambda t: f"{type(t).__name__}-{getattr(t, 'loc', '')}")
+@pytest.fixture(params=TIMES.values(), ids=TIMES.keys())
 def times(request: pytest.FixtureRequest) -> Times:
     made: Times = request.param
     return made
@@ -120,7 +134,7 @@ def test_logistic_weights_are_finite_in_single_precision(scale: float) -> None:
 
 
 def test_simple_is_the_error_of_the_noise(schedule: Schedule) -> None:
-    objective, x = Objective(Simple(), stratified=False), states(6, 3)
+    objective, x = Denoising(Simple(), stratified=False), states(6, 3)
     process, law = Gaussian(schedule), Mixture.gaussian(torch.ones(3), torch.eye(3))
     terms = objective.terms(process, law, Batch(x), seeded(1))
     generator = seeded(1)  # the same draws, in the same order
@@ -161,7 +175,7 @@ def test_the_loss_is_unbiased(
     weights = torch.as_tensor(weight(level, schedule)).expand_as(t)
     exact = (w @ (weights * torch.as_tensor(level.log_snr).exp() / 2)).item()
     batch = Batch(torch.ones(200_000, 2, dtype=DOUBLE))
-    objective = Objective(weight, times, stratified)
+    objective = Denoising(weight, times, stratified)
     terms = objective.terms(Gaussian(schedule), Constant(), batch, seeded(0))
     error = terms.std().item() / math.sqrt(len(terms))
     # rate does not depend on the noise here, so stratified times leave nothing random but one shift
@@ -173,7 +187,7 @@ def test_the_loss_counts_what_exists() -> None:
     """A padded state's loss is per entry of it, as if it were alone."""
     mask = torch.tensor([[True, True, True, False], [True, False, False, False]])
     batch = Batch(torch.ones(2, 4, dtype=DOUBLE) * mask, mask=mask)
-    objective, process = Objective(stratified=True), Gaussian(Cosine())
+    objective, process = Denoising(stratified=True), Gaussian(Cosine())
     terms = objective.terms(process, Constant(), batch, seeded(0))
     alone = objective.terms(process, Constant(), Batch(torch.ones(2, 1, dtype=DOUBLE)), seeded(0))
     torch.testing.assert_close(terms, alone)
@@ -181,7 +195,7 @@ def test_the_loss_counts_what_exists() -> None:
 
 def test_gradients_reach_the_network(network: Callable[..., nn.Module]) -> None:
     denoiser, batch = MeanDenoiser(network(3), Velocity()), Batch(states(16, 3))
-    for objective in (Objective(), Objective(Elbo(), LogisticTimes()), Objective(MinSNR())):
+    for objective in (Denoising(), Denoising(Elbo(), LogisticTimes()), Denoising(MinSNR())):
         objective(Gaussian(Cosine()), denoiser, batch, seeded(0)).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in denoiser.parameters())
 
@@ -190,7 +204,7 @@ def test_gradients_reach_the_network(network: Callable[..., nn.Module]) -> None:
 def test_shards_see_the_times_and_noise_of_the_whole_batch(
     gaussian_of: Callable[[int], Mixture], stratified: bool
 ) -> None:
-    objective = Objective(stratified=stratified, condition_dropout=0.3)
+    objective = Denoising(stratified=stratified, condition_dropout=0.3)
     batch = Batch(states(8, 3), cond={"label": torch.arange(8)})
     law, process = gaussian_of(3), Gaussian(Cosine())
     whole = objective.terms(process, law, batch, seeded(0))
@@ -215,17 +229,17 @@ def test_dropout_hides_the_stated_share_of_conditions() -> None:
     n, share = 20_000, 0.3
     cond = {"label": torch.arange(n), "history": torch.ones(n, 2, dtype=DOUBLE)}
     batch = Batch(states(n, 1), cond=cond)
-    Objective(condition_dropout=share).terms(Gaussian(Cosine()), Spy(), batch, seeded(0))
+    Denoising(condition_dropout=share).terms(Gaussian(Cosine()), Spy(), batch, seeded(0))
     hidden = seen["label"] == -1
     assert hidden.double().mean().item() == pytest.approx(share, abs=5 * math.sqrt(0.21 / n))
     assert torch.equal(seen["label"][~hidden], torch.arange(n)[~hidden])
     assert torch.equal(seen["history"][:, 0] == 0, hidden)
     assert (batch.cond["label"] >= 0).all()
-    Objective().terms(Gaussian(Cosine()), Spy(), batch, seeded(0))
+    Denoising().terms(Gaussian(Cosine()), Spy(), batch, seeded(0))
     assert (seen["label"] >= 0).all()
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, math.nan])
 def test_a_share_must_be_one(share: float) -> None:
     with pytest.raises(ValueError, match="condition_dropout"):
-        Objective(condition_dropout=share)
+        Denoising(condition_dropout=share)

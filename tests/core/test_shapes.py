@@ -12,7 +12,7 @@ from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser, Given, LevelDenoiser
 from unnoise.core.distribution import Distribution, divergence
 from unnoise.core.likelihood import IMMSE, Bound, Flow, Hutchinson, Likelihood
-from unnoise.core.objective import Elbo, MinSNR, Objective
+from unnoise.core.objective import Denoising, Elbo, MinSNR, Objective
 from unnoise.core.posterior import Posterior
 from unnoise.core.process import Gaussian
 from unnoise.core.random import normal, seeded
@@ -98,7 +98,7 @@ def test_process(compare: Compare) -> None:
     compare(lambda b, f: decoder(b, f).on(VALUES).log_prob(b.x))
 
 
-@pytest.mark.parametrize("objective", [Objective(), Objective(Elbo()), Objective(MinSNR())])
+@pytest.mark.parametrize("objective", [Denoising(), Denoising(Elbo()), Denoising(MinSNR())])
 def test_objective(compare: Compare, objective: Objective) -> None:
     compare(lambda b, f: objective.terms(Gaussian(LinearVP()), f, b, seeded(0)))
 

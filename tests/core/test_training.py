@@ -22,7 +22,7 @@ from unnoise.core.analytic import Mixture
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import MeanDenoiser, Velocity
 from unnoise.core.model import Model
-from unnoise.core.objective import Objective
+from unnoise.core.objective import Denoising
 from unnoise.core.process import Gaussian
 from unnoise.core.random import normal, seeded
 from unnoise.core.schedule import Cosine
@@ -65,7 +65,7 @@ def make(network: Callable[..., nn.Module]) -> Make:
 
     def model() -> Model:
         net = network(2, dropout=0.2, dtype=torch.float32)
-        objective = Objective(condition_dropout=0.2)
+        objective = Denoising(condition_dropout=0.2)
         return Model(Gaussian(Cosine()), MeanDenoiser(net, Velocity()), (2,), objective=objective)
 
     return model

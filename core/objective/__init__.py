@@ -1,0 +1,23 @@
+"""Training objectives: what a denoiser, and whatever else has parameters, is trained by."""
+
+from unnoise.core.objective.base import Integral, Objective, weighed
+from unnoise.core.objective.denoising import Denoising, Weighted
+from unnoise.core.objective.nats import InformationMSE, Variational
+from unnoise.core.objective.score import ImplicitScoreMatching, SlicedScoreMatching
+from unnoise.core.objective.weight import Elbo, MinSNR, Simple, Weight
+
+__all__ = [
+    "Denoising",
+    "Elbo",
+    "ImplicitScoreMatching",
+    "InformationMSE",
+    "Integral",
+    "MinSNR",
+    "Objective",
+    "Simple",
+    "SlicedScoreMatching",
+    "Variational",
+    "Weight",
+    "Weighted",
+    "weighed",
+]
