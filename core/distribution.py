@@ -119,9 +119,10 @@ class Pair(Distribution):
         inverse = torch.linalg.inv(other.scale)
         ratio = inverse @ self.scale
         gap = Blocks(inverse) * (self.mean - other.mean)
-        square = sum(self.noise.square_norm(gap[:, k], self.batch) for k in range(2))
+        one, two = (self.noise.square_norm(gap[:, k], self.batch) for k in range(2))
         spread = ratio.square().sum((-2, -1)) - 2 - 2 * _log_det(ratio)
-        return 0.5 * (square + self.noise.dims(self.batch) * spread.to(gap))
+        nats: Tensor = 0.5 * (one + two + self.noise.dims(self.batch) * spread.to(gap))
+        return nats
 
 
 def divergence(q: Distribution, p: Distribution, generator: Generator = None) -> Tensor:
@@ -147,4 +148,5 @@ def _midpoints(values: Tensor) -> Tensor:
 
 
 def _log_det(triangular: Tensor) -> Tensor:
-    return triangular.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    total: Tensor = triangular.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return total

@@ -25,7 +25,7 @@ _INTEGRAL = np.stack(
 )  # fmt: skip
 
 
-def gauss(t: Sequence[float]) -> tuple[Array, Array]:
+def gauss(t: Sequence[float] | Array) -> tuple[Array, Array]:
     """Nodes and weights (K, 16) of the K steps between K + 1 times."""
     times = np.asarray(t)
     half = 0.5 * np.diff(times)[:, None]

@@ -28,7 +28,7 @@ from unnoise.core.quadrature import multistep
 from unnoise.core.random import Generator
 from unnoise.core.schedule import Level, Scalar, Schedule
 
-__all__ = ["Gaussian", "reverse_coefficients"]
+__all__ = ["Gaussian", "effective_std", "reverse_coefficients"]
 
 
 class Gaussian(LinearGaussian):
@@ -39,7 +39,8 @@ class Gaussian(LinearGaussian):
         schedule: alpha and sigma.
         noise: its covariance C; None: white.
         data_std: s, in the model's units: the prior's variance is that of such data at t = 1, and
-            the path on which samplers turn fastest depends on it.
+            the path that samplers walk turns fastest where data of that size do. Best measured by
+            `effective_std`.
 
     Raises:
         ValueError: if `data_std` isn't positive.
@@ -135,6 +136,25 @@ class Gaussian(LinearGaussian):
     def eps(self, x_t: Tensor, level: Level, posterior: Posterior) -> Tensor:
         """The noise that the belief sees in x_t, shaped as the state."""
         return (x_t - level.alpha * posterior.mean) / level.sigma
+
+
+def effective_std(x: Tensor) -> float:
+    """sqrt(tr S^2 / tr S) of data x (n, ...), S their covariance: the standard deviation of the
+    directions that carry the variance, for `data_std`.
+
+    Entries of one variance and no correlation have their own. Data that vary along few directions
+    have more, and turn from noise to data earlier than their entries' standard deviation tells.
+
+    Raises:
+        ValueError: if there are fewer than two states, or they don't vary.
+    """
+    flat = x.reshape(len(x), -1).double()
+    flat = flat - flat.mean(0)
+    trace = flat.square().sum()
+    if len(x) < 2 or not trace > 0:
+        raise ValueError(f"effective_std: needs two states or more that vary, got {len(x)}")
+    gram = flat @ flat.T if len(flat) < flat.shape[1] else flat.T @ flat
+    return (gram.square().sum() / (trace * len(x))).sqrt().item()
 
 
 def reverse_coefficients(

@@ -216,7 +216,8 @@ class Langevin(LinearGaussian):
 def _refined(half: Sequence[float]) -> np.ndarray:
     """Times of steps cut into equal parts, none longer than 1 in half log-SNR."""
     count, parts = len(half) - 1, math.ceil(max(np.abs(np.diff(half)).max(), 1.0))
-    return np.interp(np.arange(count * parts + 1) / parts, np.arange(count + 1), half)
+    fine: np.ndarray = np.interp(np.arange(count * parts + 1) / parts, np.arange(count + 1), half)
+    return fine
 
 
 def _parts(ends: np.ndarray, count: int) -> list[np.ndarray]:

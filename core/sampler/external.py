@@ -75,7 +75,7 @@ class TorchSDE(Walk):
             levy_area_approximation="space-time",
         )
         with torch.inference_mode(False), torch.no_grad():
-            end = torchsde.sdeint(
+            end: Tensor = torchsde.sdeint(
                 _Reverse(process, mean, x.shape, self.noise_level),
                 flat,
                 torch.tensor([0.0, 1.0], dtype=x.dtype),

@@ -133,8 +133,10 @@ class HeunStep:
 
 @dataclass(frozen=True)
 class Heun(Solver[HeunStep]):
-    """Heun's second-order rule in the time of the schedule that is walked (Karras et al. 2022,
-    algorithm 1, on `EDM`)."""
+    """Heun's second-order rule in the time of the schedule that is walked.
+
+    On `EDM(rho=1)`, whose time is sigma, with `SigmaGrid`: Karras et al. 2022, algorithm 1.
+    """
 
     def evaluations(self, steps: int) -> int:
         return 2 * steps

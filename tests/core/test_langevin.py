@@ -2,22 +2,25 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 from scipy.integrate import solve_ivp
-from torch import Tensor
+from torch import Tensor, nn
 
 from unnoise.core.analytic import Mixture
 from unnoise.core.batch import Batch
+from unnoise.core.denoiser import MeanDenoiser, Velocity
 from unnoise.core.distribution import Pair, divergence
 from unnoise.core.likelihood import Bound
+from unnoise.core.model import Model
 from unnoise.core.noise import White
 from unnoise.core.operator import Blocks
 from unnoise.core.posterior import Mean
-from unnoise.core.process import Langevin, Sufficient
+from unnoise.core.process import Gaussian, Langevin, Sufficient
 from unnoise.core.process.channel import Channel, channel_of, transition, triangular_root
 from unnoise.core.random import normal, seeded
 from unnoise.core.sampler import (
@@ -28,8 +31,9 @@ from unnoise.core.sampler import (
     LogSNRGrid,
     Sampler,
     Solver,
+    auto,
 )
-from unnoise.core.schedule import Level, LinearLogSNR
+from unnoise.core.schedule import Cosine, Level, LinearLogSNR
 
 DOUBLE = torch.float64
 MASS, GAMMA = 0.25, 0.04
@@ -256,6 +260,26 @@ def test_the_bound_is_the_log_density_with_an_exact_denoiser(m1: Mixture) -> Non
     error = found.std(0) / math.sqrt(len(found))
     assert error.max() < 0.03
     assert ((found.mean(0) - m1.log_prob(x)).abs() < 5 * error).all()
+
+
+def test_a_network_has_one_bound_whatever_carries_the_noise(
+    network: Callable[..., nn.Module],
+) -> None:
+    """What (x, v) tells is one plain reading, so the path's integral of any denoiser, right or wrong, is that
+    of plain diffusion; training it is the same as well."""
+    denoiser = MeanDenoiser(network(2), Velocity())
+    schedule = Cosine(9.0, -9.0)
+    cld, plain = Langevin(schedule), Gaussian(schedule)
+    x = normal(torch.empty(4000, 2, dtype=DOUBLE), seeded(3))
+    models = (Model(cld, Sufficient(cld, denoiser), (2,)), Model(plain, denoiser, (2,)))
+    with torch.no_grad():
+        losses = [m.loss(Batch(x), seeded(4)).item() for m in models]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    nats = [m.log_prob(Batch(x[:1000]), Bound(64), seeded(5)).mean_nats() for m in models]
+    assert nats[0].value == pytest.approx(nats[1].value, abs=4 * nats[0].stderr)
+    drawn = models[0].sample(5, auto(8), generator=seeded(6))
+    assert drawn.shape == (5, 2)
+    assert drawn.isfinite().all()
 
 
 def test_pair_is_the_joint_normal() -> None:

@@ -12,7 +12,7 @@ from unnoise.core.analytic import Mixture
 from unnoise.core.batch import Batch
 from unnoise.core.distribution import Lattice, Normal
 from unnoise.core.posterior import Levels, Mean
-from unnoise.core.process import Gaussian
+from unnoise.core.process import Gaussian, effective_std
 from unnoise.core.process.gaussian import reverse_coefficients
 from unnoise.core.random import normal, seeded
 from unnoise.core.schedule import Cosine, Level, LinearVP, Schedule
@@ -172,3 +172,17 @@ def test_mean_rate_of_gaussian_data_is_the_mmse(
     pointwise = 0.5 * snr * ((x_0[:, 0] - 0.7) ** 2 + 0.25**2 * snr) / (1 + snr * 0.25) ** 2
     torch.testing.assert_close(rates[0], pointwise, rtol=1e-10, atol=1e-12)
     assert (rates[0] @ weights).item() == pytest.approx(0.5 * snr * 0.25 / (1 + snr * 0.25))
+
+
+def test_effective_std_is_that_of_the_directions_that_vary() -> None:
+    """sqrt(tr S^2 / tr S): 1 for white data, s for one direction of standard deviation s, whatever the rest."""
+    z = states(20_000, 3)
+    assert effective_std(z) == pytest.approx(1, rel=0.01)
+    narrow = z * torch.tensor([2.0, 0.01, 0.0], dtype=DOUBLE)
+    assert effective_std(narrow + 5) == pytest.approx(2, rel=0.02)
+    wide = z[:50].repeat(1, 400)  # more entries than states: by the other Gram matrix
+    covariance = torch.cov(wide.T, correction=0)
+    exact = (covariance.square().sum() / covariance.trace()).sqrt().item()
+    assert effective_std(wide) == pytest.approx(exact, rel=1e-9)
+    with pytest.raises(ValueError, match="two states or more that vary"):
+        effective_std(torch.ones(4, 2))
