@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unnoise.benchmarks.core.problem import Problem
+from unnoise.benchmarks.core.problem import STD, Problem
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.distribution import Distribution
@@ -131,19 +131,24 @@ class Estimate:
 
     def __call__(self, problem: Problem, nfe: int, generator: Generator) -> Tensor:
         """log p of the problem's points in nats, (M,)."""
-        batch, walked = Batch(problem.points), process(problem.data_std, self.sigma_max)
+        batch, walked = Batch(problem.points), process(STD, self.sigma_max)
         prior = _matched(problem, batch, self.sigma_max) if self.matched else None
         estimate = self.method(nfe)
         return estimate(walked, problem.law, batch, prior=prior, generator=generator).nats
 
 
 LIKELIHOODS: dict[str, Estimate] = {
-    "RK4, exact": Estimate(lambda nfe: Flow(nfe // 4)),
-    "RK4, exact, to sigma = 5": Estimate(lambda nfe: Flow(nfe // 4), 5.0, matched=True),
-    "AB4, exact": Estimate(lambda nfe: Flow(nfe, grid=PowerGrid(2.0), rule=AdamsMultistep(4))),
-    "RK4, Hutchinson, 1 probe": Estimate(lambda nfe: Flow(nfe // 4, Hutchinson(1))),
-    "RK4, Hutchinson, 8 probes": Estimate(lambda nfe: Flow(nfe // 4, Hutchinson(8))),
-    "RK4, Hutch++, 9 products": Estimate(lambda nfe: Flow(nfe // 4, HutchPlusPlus(9))),
+    "RK, exact": Estimate(lambda nfe: Flow(nfe // 4), matched=True),
+    "RK, exact, the process's prior": Estimate(lambda nfe: Flow(nfe // 4)),
+    "RK, exact, to sigma = 5": Estimate(lambda nfe: Flow(nfe // 4), 5.0, matched=True),
+    "AB4, exact": Estimate(
+        lambda nfe: Flow(nfe, grid=PowerGrid(2.0), rule=AdamsMultistep(4)), matched=True
+    ),
+    "RK, Hutchinson, 1 probe": Estimate(lambda nfe: Flow(nfe // 4, Hutchinson(1)), matched=True),
+    "RK, Hutchinson, 8 probes": Estimate(lambda nfe: Flow(nfe // 4, Hutchinson(8)), matched=True),
+    "RK, Hutch++, 9 products": Estimate(
+        lambda nfe: Flow(nfe // 4, HutchPlusPlus(9)), matched=True
+    ),
 }
 
 

@@ -1,33 +1,137 @@
-"""The signature that all likelihood methods share, and the path integral that two of them are made
-of."""
+"""What all likelihood methods share: the question, and the path integral that most are made of."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
-from unnoise.core.distribution import Distribution
+from unnoise.core.distribution import Distribution, divergence
 from unnoise.core.likelihood.result import LikelihoodResult
-from unnoise.core.posterior import Posterior
+from unnoise.core.posterior import Mean, Posterior
 from unnoise.core.process import Gaussian
+from unnoise.core.process.linear import LinearGaussian
 from unnoise.core.random import Generator, low_discrepancy
 from unnoise.core.schedule import Level
-from unnoise.core.times import Times
+from unnoise.core.times import LogSNRTimes, Times
 
-__all__ = ["Likelihood", "noise_excess", "path_kl", "require_pairs"]
+__all__ = [
+    "Likelihood",
+    "PathLikelihood",
+    "Query",
+    "mean_of",
+    "mirrored",
+    "path_kl",
+    "require_pairs",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """log p of which states under what: the arguments of every likelihood.
+
+    Attributes:
+        process: the noising process.
+        denoiser: its denoiser.
+        batch: the states, in the model's units.
+        prior: p(x_1).
+        values: the grid (K,) that quantised states lie on, for a log probability; None: a log
+            density.
+        generator: source of all randomness.
+    """
+
+    process: LinearGaussian
+    denoiser: Denoiser[Posterior]
+    batch: Batch
+    prior: Distribution
+    values: Tensor | None
+    generator: Generator
+
+    @property
+    def density(self) -> bool:
+        return self.values is None
+
+    @property
+    def dims(self) -> Tensor:
+        """Free dimensions of each state, (B,)."""
+        return self.process.noise.dims(self.batch)
+
+    @property
+    def ends(self) -> tuple[Level, Level]:
+        """The levels of t = 0 and t = 1."""
+        start, end = self.process.schedule.levels(torch.tensor([0.0, 1.0]))
+        return start, end
+
+    def gaussian(self, name: str) -> Gaussian:
+        """The process, if it is plain Gaussian diffusion.
+
+        Raises:
+            ValueError: if it is another one.
+        """
+        if isinstance(self.process, Gaussian):
+            return self.process
+        raise ValueError(
+            f"{name} needs a Gaussian process, got {type(self.process).__name__}; take Bound, which needs none"
+        )
+
+    def noisy(self, level: Level) -> Tensor:
+        """A draw of q(x_t | x)."""
+        return self.process.marginal(self.batch.x, level, self.batch).sample(self.generator)
+
+    def prior_kl(self) -> Tensor:
+        """KL(q(x_1 | x) || p(x_1)), (B,)."""
+        end = self.process.marginal(self.batch.x, self.ends[1], self.batch)
+        return divergence(end, self.prior, self.generator)
+
+    def decoded(self, x_t: Tensor, level: Level) -> Tensor:
+        """log p(x | x_t) by the process's decoder, (B,)."""
+        belief = self.denoiser(x_t, level, self.batch)
+        law = self.process.decode(x_t, level, belief, self.batch)
+        return (law if self.values is None else law.on(self.values)).log_prob(self.batch.x)
+
+    def reconstruction(self, level: Level) -> Tensor:
+        """An estimate of E[log p(x | x_t)] from one draw, (B,)."""
+        x_t = self.noisy(level)
+        log_prob = self.decoded(x_t, level)
+        if not self.density:
+            return log_prob
+        return log_prob + self.process.excess(self.batch.x, x_t, level, self.batch)
+
+    def step(self, x_t: Tensor, level: Level, to: Level) -> tuple[Distribution, Distribution]:
+        """q(x_s | x_t, x) and p(x_s | x_t), two Gaussians of one covariance, in float64: log
+        densities of large states differ by less than their single precision."""
+        belief = self.denoiser(x_t, level, self.batch).mean
+        true, believed = (
+            self.process.reverse(x_t.double(), level, to, Mean(mean.double()), self.batch)
+            for mean in (self.batch.x, belief)
+        )
+        return true, believed
+
+
+class Centred(Protocol):
+    """What has a mean."""
+
+    @property
+    def mean(self) -> Tensor: ...
 
 
 class Likelihood(ABC):
     """A way to estimate log p(x) under a denoiser."""
 
     @abstractmethod
+    def estimate(self, query: Query) -> LikelihoodResult:
+        """The estimate; a bound is differentiable in all that it depends on."""
+
+    @torch.no_grad()
     def __call__(
         self,
-        process: Gaussian,
+        process: LinearGaussian,
         denoiser: Denoiser[Posterior],
         batch: Batch,
         *,
@@ -35,17 +139,41 @@ class Likelihood(ABC):
         values: Tensor | None = None,
         generator: Generator = None,
     ) -> LikelihoodResult:
-        """log p of every state in nats of the model's units.
+        """log p of every state in nats of the model's units; for the arguments see `Query` (prior
+        None: the process's own)."""
+        law = process.prior(batch) if prior is None else prior
+        return self.estimate(Query(process, denoiser, batch, law, values, generator))
 
-        Args:
-            process: the noising process.
-            denoiser: its denoiser.
-            batch: the states, in the model's units.
-            prior: p(x_1); None: the process's own.
-            values: the grid (K,) that quantised states lie on, for a log probability; None: a log
-                density.
-            generator: source of all randomness.
-        """
+
+@dataclass(frozen=True)
+class PathLikelihood(Likelihood):
+    """A likelihood that integrates the rate over levels.
+
+    Attributes:
+        draws: evaluations for each item, in pairs of opposite noise at stratified levels.
+        times: the density of the levels.
+
+    Raises:
+        ValueError: if `draws` is odd or less than 2.
+    """
+
+    draws: int = 32
+    times: Times = field(default_factory=LogSNRTimes)
+
+    def __post_init__(self) -> None:
+        require_pairs(self.draws)
+
+    def path(self, query: Query) -> tuple[Tensor, Tensor]:
+        """The path's cost in nats and its standard error, (B,) each."""
+        return path_kl(
+            query.process,
+            query.denoiser,
+            query.batch,
+            self.draws,
+            self.times,
+            density=query.density,
+            generator=query.generator,
+        )
 
 
 def require_pairs(draws: int) -> None:
@@ -60,9 +188,8 @@ def require_pairs(draws: int) -> None:
         )
 
 
-@torch.no_grad()
 def path_kl(
-    process: Gaussian,
+    process: LinearGaussian,
     denoiser: Denoiser[Posterior],
     batch: Batch,
     draws: int,
@@ -79,35 +206,45 @@ def path_kl(
     that the mean over a data set converges faster than its items do; the error of an item is that
     of independent pairs, which is an upper bound.
     """
-    pairs = draws // 2
     shift = low_discrepancy(batch.x, generator)
-    total, squares = torch.zeros_like(shift), torch.zeros_like(shift)
-    for k in range(pairs):
-        t, inverse_density = times.draw((k + shift) / pairs, process.schedule)
+
+    def pair(k: int) -> Tensor:
+        t, inverse_density = times.draw((k + shift) / (draws // 2), process.schedule)
         level = process.schedule.level(t, batch.x.ndim)
-        x_t = process.marginal(batch.x, level, batch).sample(generator)
-        rate = torch.zeros_like(shift)
-        for x in (x_t, 2 * level.alpha * batch.x - x_t):
-            rate = rate + 0.5 * process.rate(batch.x, x, level, denoiser(x, level, batch), batch)
-        if density:
-            rate = rate - torch.sigmoid(level.condition(batch.x)).square() * noise_excess(
-                process, x_t, level, batch
-            )
-        nats = rate * inverse_density * -process.schedule.slope(t)[2]
-        total += nats
-        squares += nats.square()
-    mean = total / pairs
-    variance = (squares / pairs - mean.square()).clamp(min=0) / max(pairs - 1, 1)
+        x_t, opposite = mirrored(process, batch, level, generator)
+        one, two = (
+            process.rate(batch.x, x, level, denoiser(x, level, batch), batch)
+            for x in (x_t, opposite)
+        )
+        rate = 0.5 * (one + two)
+        if density:  # what a denoiser gets wrong of a density at high log-SNR is the noise itself
+            known = torch.sigmoid(level.condition(batch.x)).square()
+            rate = rate - known * process.excess(batch.x, x_t, level, batch)
+        return rate * inverse_density * -process.schedule.slope(t)[2]
+
+    return average(pair, draws // 2)
+
+
+def mirrored(
+    process: LinearGaussian, batch: Batch, level: Level, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Two states at a level with opposite noise."""
+    law = process.marginal(batch.x, level, batch)
+    x_t = law.sample(generator)
+    return x_t, 2 * mean_of(law) - x_t
+
+
+def mean_of(law: Distribution) -> Tensor:
+    """The mean of one of a linear process's Gaussians, whatever their covariance."""
+    return cast(Centred, law).mean
+
+
+def average(draw: Callable[[int], Tensor], n: int) -> tuple[Tensor, Tensor]:
+    """The mean of n draws (B,), and its standard error if they were independent."""
+    total = squares = torch.zeros(())
+    for k in range(n):
+        nats = draw(k)
+        total, squares = total + nats, squares + nats.detach().square()
+    mean = total / n
+    variance = (squares / n - mean.detach().square()).clamp(min=0) / max(n - 1, 1)
     return mean, variance.sqrt()
-
-
-def noise_excess(process: Gaussian, x_t: Tensor, level: Level, batch: Batch) -> Tensor:
-    """(|eps|^2 - d) / 2 of the noise in x_t, (B,): mean zero, a control variate.
-
-    The noise of a density can't be guessed at high log-SNR, so what a denoiser gets wrong there is
-    the noise itself. On a grid it can be guessed, and there is nothing to subtract.
-    """
-    return 0.5 * (
-        process.noise.square_norm((x_t - level.alpha * batch.x) / level.sigma, batch)
-        - batch.dims()
-    )

@@ -2,90 +2,84 @@ r"""I-MMSE: the likelihood as an integral of the denoising error (Kong et al. 20
 
     densities      -log p(x) = d/2 log(2 pi e) + 1/2 int (|eps - eps_hat|^2 - d sigmoid(l)) dl
     probabilities  -log P(x) = 1/2 int |eps - eps_hat|^2 dl
+    both           -log p(x) = E[-log p(x | x_c)] + 1/2 int_(-inf)^c |eps - eps_hat|^2 dl
 
-over all log-SNRs l; an equality for the exact posterior mean, an upper bound on the mean of -log p
-for any other. Only a window can be measured. Below it the posterior mean has stopped moving, |x -
-mean|^2 is constant, and its tail is integrated exactly. Above it a density's two terms cancel, and
-a probability's error is that of rounding to a grid of step D: at most 4 d sum_j exp(-(j - 1/2)^2
-D^2 snr / 2) nats. Where the window doesn't resolve the grid and this is too much, the finite-cut
-form stands in, E[-log P(x | x_t)] at the window's top, by the process's decoder.
+over all log-SNRs l, or those below any cut c; an equality for the exact posterior mean, an upper
+bound on the mean of -log p for any other. Only a window can be measured. Below it the posterior
+mean has stopped moving, |x - mean|^2 is constant, and its tail is integrated exactly. Above it a
+density's two terms cancel, and a probability's error is that of rounding to a grid of step D: at
+most 4 d sum_j exp(-(j - 1/2)^2 D^2 snr / 2) nats. Where the window doesn't resolve the grid and this
+is too much, it is cut at its top, and the process's decoder is p(x | x_c).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from unnoise.core.batch import Batch
-from unnoise.core.denoiser import Denoiser
-from unnoise.core.distribution import Distribution
-from unnoise.core.likelihood.base import Likelihood, path_kl, require_pairs
+from unnoise.core.likelihood.base import PathLikelihood, Query
 from unnoise.core.likelihood.result import Kind, LikelihoodResult
-from unnoise.core.posterior import Posterior
-from unnoise.core.process import Gaussian
-from unnoise.core.random import Generator
-from unnoise.core.schedule import Scalar
-from unnoise.core.times import LogSNRTimes, Times
+from unnoise.core.schedule import Schedule
 
-__all__ = ["IMMSE"]
+__all__ = ["IMMSE", "rounding_tail"]
 
 
 @dataclass(frozen=True)
-class IMMSE(Likelihood):
-    """log p(x) from the denoising error alone: needs no prior, only white noise.
+class IMMSE(PathLikelihood):
+    """log p(x) from the denoising error alone: needs no prior.
+
+    Costs `draws` + 1 evaluations, and one more where there is a cut.
 
     Attributes:
-        draws: evaluations for each item, in pairs of opposite noise at stratified levels.
-        times: the density of the levels.
+        cut: a log-SNR in the window, above which the decoder stands for the path: the
+            non-variational point likelihood (McAllester 2023). None: no cut, or, for
+            probabilities that the window doesn't resolve, at its top.
+
+    Raises:
+        ValueError: if `draws` is odd or less than 2, or the cut isn't in the window of the
+            process.
     """
 
     draws: int = 64
-    times: Times = field(default_factory=LogSNRTimes)
+    cut: float | None = None
 
-    def __post_init__(self) -> None:
-        require_pairs(self.draws)
-
-    @torch.no_grad()
-    def __call__(
-        self,
-        process: Gaussian,
-        denoiser: Denoiser[Posterior],
-        batch: Batch,
-        *,
-        prior: Distribution | None = None,
-        values: Tensor | None = None,
-        generator: Generator = None,
-    ) -> LikelihoodResult:
-        density, dims, spent = values is None, batch.dims(), self.draws + 1
-        integral, stderr = path_kl(
-            process,
-            denoiser,
-            batch,
-            self.draws,
-            self.times,
-            density=density,
-            generator=generator,
-        )
-        start, end = process.schedule.levels(torch.tensor([0.0, 1.0]))
-        x_t = process.marginal(batch.x, end, batch).sample(generator)
+    def estimate(self, query: Query) -> LikelihoodResult:
+        process = query.gaussian("IMMSE")
+        below_cut = self._window(process.schedule)
+        cut = replace(query, process=process.on(below_cut))
+        path, stderr = self.path(cut)
+        start, end = cut.ends
+        x_t = cut.noisy(end)
         # below the window the rate is snr |x - mean|^2 / 2: its integral is its value at the edge
-        below = process.rate(batch.x, x_t, end, denoiser(x_t, end, batch), batch)
-        if values is None:
-            # what the Gaussian of unit variance has paid up to the window's top
-            above = 0.5 * dims * (math.log(2 * math.pi * math.e) - _softplus(start.log_snr))
-        elif rounding_tail(values, float(start.log_snr)) < NEGLIGIBLE:
-            above = dims * rounding_tail(values, float(start.log_snr))
+        belief = query.denoiser(x_t, end, query.batch)
+        below = process.rate(query.batch.x, x_t, end, belief, query.batch)
+        spent, kind = self.draws + 1, Kind.LOWER_BOUND
+        top = float(start.log_snr)
+        tail = math.inf if query.values is None else rounding_tail(query.values, top)
+        if self.cut is None and query.values is None:
+            # what the Gaussian N(0, C) has paid up to the window's top
+            entropy = query.dims * (math.log(2 * math.pi * math.e) - _softplus(top))
+            above = 0.5 * (entropy + process.noise.log_det(query.batch))
+            kind = Kind.ESTIMATE
+        elif self.cut is None and tail < NEGLIGIBLE:
+            above = query.dims * tail
         else:
-            x_t = process.marginal(batch.x, start, batch).sample(generator)
-            decoder = process.decode(x_t, start, denoiser(x_t, start, batch), batch)
-            above = -decoder.on(values).log_prob(batch.x)
-            spent += 1
-        kind = Kind.ESTIMATE if density else Kind.LOWER_BOUND
-        return LikelihoodResult(-(above + integral + below), dims, kind, stderr, spent)
+            above, spent = -cut.reconstruction(start), spent + 1
+        return LikelihoodResult(-(above + path + below), query.dims, kind, stderr, spent)
+
+    def _window(self, schedule: Schedule) -> Schedule:
+        low, high = schedule.log_snr_min, schedule.log_snr_max
+        if self.cut is None:
+            return schedule
+        if not low < self.cut <= high:
+            raise ValueError(
+                f"IMMSE: cut={self.cut} must be a log-SNR in the window of the process, above {low:.4g} and up to {high:.4g}"
+            )
+        return schedule.between(self.cut, low)
 
 
 NEGLIGIBLE = 1e-3  # nats an entry
@@ -99,5 +93,5 @@ def rounding_tail(values: Tensor, log_snr: float) -> float:
     return float(4 * torch.exp(-0.5 * ((j - 0.5) * step) ** 2 * math.exp(log_snr)).sum())
 
 
-def _softplus(x: Scalar) -> float:
+def _softplus(x: float) -> float:
     return float(softplus(torch.as_tensor(x, dtype=torch.float64)))
