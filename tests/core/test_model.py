@@ -16,7 +16,7 @@ from unnoise.core.checkpoint import CheckpointError, read_about
 from unnoise.core.denoiser import LevelDenoiser, MeanDenoiser, Velocity
 from unnoise.core.likelihood import IMMSE, Bound, Flow, Kind
 from unnoise.core.model import Model
-from unnoise.core.objective import Elbo, Objective
+from unnoise.core.objective import Denoising, Elbo
 from unnoise.core.process import Gaussian
 from unnoise.core.random import normal, seeded
 from unnoise.core.sampler import AdamsBashforth, Sampler
@@ -37,7 +37,7 @@ def make(network: Callable[..., nn.Module]) -> Make:
             MeanDenoiser(network(2, width=width), Velocity()),
             (2,),
             Affine(1.0, 2.0),
-            Objective(condition_dropout=0.1),
+            Denoising(condition_dropout=0.1),
         ).eval()
 
     return model
@@ -270,7 +270,7 @@ def test_the_density_of_a_network_needs_no_schedule(make: Make) -> None:
 def test_the_loss_of_a_bound_needs_no_schedule(make: Make) -> None:
     """Weighted as the bound, the loss is one integral over log-SNR, up to Monte Carlo."""
     model = make()
-    model.objective = Objective(Elbo())
+    model.objective = Denoising(Elbo())
     batch = Batch(points(1).expand(20_000, 2))
     losses, errors = [], []
     for schedule in (Cosine(), LinearVP(), Rectified()):
