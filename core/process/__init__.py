@@ -6,4 +6,12 @@ from unnoise.core.process.gaussian import Gaussian, effective_std
 from unnoise.core.process.langevin import Langevin, Sufficient
 from unnoise.core.process.linear import LinearGaussian
 
-__all__ = ["Blurring", "Gaussian", "Langevin", "LinearGaussian", "Process", "Sufficient", "effective_std"]
+__all__ = [
+    "Blurring",
+    "Gaussian",
+    "Langevin",
+    "LinearGaussian",
+    "Process",
+    "Sufficient",
+    "effective_std",
+]
