@@ -105,8 +105,7 @@ class _Data(Noise):
 class Paired(_Data):
     """x_1 is the partner that the batch brings, `batch.cond[key]`, shaped as the state.
 
-    The partner is in the model's units. The network must not read it (see `Blind`), nor may
-    `condition_dropout` hide it.
+    The partner is in the model's units. The network must not read it (see `Blind`).
 
     Raises:
         ValueError: if a batch brings none, or one of another shape; if a density is asked for.

@@ -220,7 +220,7 @@ def path_kl(
         if density:  # what a denoiser gets wrong of a density at high log-SNR is the noise itself
             known = torch.sigmoid(level.condition(batch.x)).square()
             rate = rate - known * process.excess(batch.x, x_t, level, batch)
-        return rate * inverse_density * -process.schedule.slope(t)[2]
+        return rate * inverse_density * process.schedule.speed(t)
 
     return average(pair, draws // 2)
 

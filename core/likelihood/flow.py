@@ -27,8 +27,7 @@ from unnoise.core.likelihood.result import Kind, LikelihoodResult
 from unnoise.core.likelihood.trace import ExactTrace, Trace
 from unnoise.core.process.linear import LinearGaussian
 from unnoise.core.sampler.grid import Grid, PowerGrid
-from unnoise.core.sampler.sampler import Sampler
-from unnoise.core.sampler.walk import Angle, Path
+from unnoise.core.sampler.walk import Angle, Path, on_path
 from unnoise.core.schedule import Level
 
 __all__ = ["Flow"]
@@ -73,7 +72,7 @@ class Flow(Likelihood):
             raise ValueError(
                 f"Flow: {type(own.noise).__name__} noise leaves fewer free dimensions than entries; take Bound or IMMSE"
             )
-        walked = Sampler(path=self.path).on_path(own)
+        walked = on_path(self.path, own)
         start, end = walked.schedule.levels(torch.tensor([0.0, 1.0]))
         x, nats = self._start(query, walked, start)
         probes = self.trace.probes(x, query.generator)

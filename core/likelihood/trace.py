@@ -116,6 +116,7 @@ class Hutchinson(Trace):
 class HutchPlusPlus(Trace):
     """tr(Q' J Q) + g' P J P g for n / 3 probes g: a third of the n products finds Q, a third is
     spent on it, a third on the rest. Exact for rank up to n / 3 (Meyer et al. 2021, algorithm 1).
+    It pays where few directions hold the trace; elsewhere `Hutchinson` has as many probes for it.
     Q's probes are Gaussian, since a few signs may be parallel; g's are Rademacher.
 
     Costs 1 + n evaluations, `chunk` rows in one call.

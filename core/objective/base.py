@@ -89,8 +89,9 @@ class Integral(Objective):
     def draw(
         self, process: Process[Any], batch: Batch, generator: Generator
     ) -> tuple[Batch, Level, Tensor | float]:
-        """The batch, with some conditions hidden, a level for each of its states, and 1 / density
-        of its time."""
+        """The batch as the denoiser is told of it, with some conditions hidden; a level for each of
+        its states, and 1 / density of its time. Noise is drawn by the whole batch: a partner is
+        no condition."""
         if self.condition_dropout > 0 and batch.cond:
             drop = uniform((len(batch),), batch.x, generator) < self.condition_dropout
             batch = batch.without_condition(drop)

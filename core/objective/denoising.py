@@ -72,10 +72,10 @@ class Weighted(Integral):
         Raises:
             ValueError: if the schedule is learned, and the loss would change with it.
         """
-        batch, level, inverse_density = self.draw(process, batch, generator)
+        told, level, inverse_density = self.draw(process, batch, generator)
         self._require_one_loss(inverse_density)
         x_t = process.marginal(batch.x, level, batch).sample(generator)
-        rate = self.rate(process, denoiser, x_t, level, batch, generator)
+        rate = self.rate(process, denoiser, x_t, level, told, generator)
         weight = self.weight(level, process.schedule)
         entries = batch.dims() if batch.mask is not None else math.prod(batch.x.shape[1:])
         return weighed(rate, weight * inverse_density / entries)

@@ -65,7 +65,7 @@ class Variational(Integral):
         generator: Generator = None,
     ) -> Tensor:
         """-log p(x) of each state or more, (B,), in nats of the model's units."""
-        batch, drawn, inverse_density = self.draw(process, batch, generator)
+        told, drawn, inverse_density = self.draw(process, batch, generator)
         schedule, ndim = process.schedule, batch.x.ndim
         first, last = schedule.ends().to(batch.x).reshape(2, 1, *[1] * (ndim - 1))
         width = (first - last).reshape(-1)
@@ -75,13 +75,13 @@ class Variational(Integral):
         end = _level(schedule, torch.ones_like(last), last)
 
         x_t = process.marginal(batch.x, level, batch).sample(generator)
-        rate = process.rate(batch.x, x_t, level, denoiser(x_t, level, batch), batch)
+        rate = process.rate(batch.x, x_t, level, denoiser(x_t, level, told), batch)
         if self.values is None:
             rate = rate - _luck(process, x_t, level, batch)
         path = weighed(rate, Elbo()(drawn, schedule) * inverse_density) * (width / width.detach())
         prior = divergence(process.marginal(batch.x, end, batch), process.prior(batch), generator)
         x_t = process.marginal(batch.x, start, batch).sample(generator)
-        decoder = process.decode(x_t, start, denoiser(x_t, start, batch), batch)
+        decoder = process.decode(x_t, start, denoiser(x_t, start, told), batch)
         nats: Tensor = prior + path
         if self.values is None:
             return nats - decoder.log_prob(batch.x) - _luck(process, x_t, start, batch)
@@ -117,10 +117,12 @@ class InformationMSE(Integral):
         generator: Generator = None,
     ) -> Tensor:
         """An estimate of -log p(x) of each state, (B,), in nats of the model's units."""
-        batch, level, inverse_density = self.draw(process, batch, generator)
+        told, level, inverse_density = self.draw(process, batch, generator)
         x_t = process.marginal(batch.x, level, batch).sample(generator)
-        rate = process.rate(batch.x, x_t, level, denoiser(x_t, level, batch), batch)
-        half = 0.5 * batch.dims()
+        rate = process.rate(batch.x, x_t, level, denoiser(x_t, level, told), batch)
+        half = 0.5 * (
+            process.noise.dims(batch) if isinstance(process, LinearGaussian) else batch.dims()
+        )
         excess = rate - half * torch.sigmoid(level.condition(batch.x))
         excess = excess - _luck(process, x_t, level, batch)
         integral = weighed(excess, Elbo()(level, process.schedule) * inverse_density)

@@ -13,7 +13,7 @@ from torch import Tensor
 from unnoise.core.process.linear import LinearGaussian
 from unnoise.core.sampler.grid import Grid, PowerGrid
 from unnoise.core.sampler.solver import AdamsBashforth, Draw, Mean, Solver
-from unnoise.core.sampler.walk import Angle, Callback, Path, Walk
+from unnoise.core.sampler.walk import Angle, Callback, Path, Walk, on_path
 from unnoise.core.schedule import Level
 
 __all__ = ["Sampler"]
@@ -50,7 +50,7 @@ class Sampler(Walk):
 
     def levels(self, process: LinearGaussian) -> list[Level]:
         """Where the steps end, from t = 1 to 0, on the path."""
-        schedule = self.on_path(process).schedule
+        schedule = on_path(self.path, process).schedule
         return schedule.levels(self.grid(schedule, self.steps))
 
     def walk(

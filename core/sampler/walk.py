@@ -23,7 +23,7 @@ from unnoise.core.random import Generator
 from unnoise.core.sampler.solver import Draw, Mean
 from unnoise.core.schedule import Cosine, Level, Schedule
 
-__all__ = ["Angle", "Callback", "Path", "Walk"]
+__all__ = ["Angle", "Callback", "Path", "Walk", "on_path"]
 
 Callback = Callable[[int, Level, Tensor], None]  # step index, the level reached, the state there
 
@@ -34,6 +34,15 @@ class Angle:
 
 
 Path = Schedule | Angle | None  # None: the schedule of the process
+
+
+def on_path(path: Path, process: LinearGaussian) -> LinearGaussian:
+    """The process on the schedule that is walked, pinned to its own window."""
+    if path is None:
+        return process
+    schedule = Cosine(data_std=process.data_std) if isinstance(path, Angle) else path
+    own = process.schedule
+    return process.on(schedule.between(own.log_snr_max, own.log_snr_min))
 
 
 class Walk(ABC):
@@ -47,14 +56,6 @@ class Walk(ABC):
         self, process: LinearGaussian, mean: Mean, x: Tensor, draw: Draw, callback: Callback | None
     ) -> Tensor:
         """The state at t = 0 of a state x at t = 1, both on the schedule of `process`."""
-
-    def on_path(self, process: LinearGaussian) -> LinearGaussian:
-        """The process on the schedule that is walked, pinned to its own window."""
-        if self.path is None:
-            return process
-        path = Cosine(data_std=process.data_std) if isinstance(self.path, Angle) else self.path
-        own = process.schedule
-        return process.on(path.between(own.log_snr_max, own.log_snr_min))
 
     @torch.no_grad()
     def __call__(
@@ -87,7 +88,7 @@ class Walk(ABC):
 
         if x is None:
             x = (prior or process.prior(batch)).sample(generator)
-        walked = self.on_path(process)
+        walked = on_path(self.path, process)
         (own,) = process.schedule.levels(torch.ones(1))
         first, last = walked.schedule.levels(torch.tensor([1.0, 0.0]))
         x = x * (walked.gauge(first) / process.gauge(own))

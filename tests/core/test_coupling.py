@@ -281,3 +281,19 @@ def test_a_trained_flow_carries_one_data_set_to_another(
     assert distance(transport(second, Batch(starts), EULER)) < 0.15
     bends = [straightness(model, Batch(starts)).mean().item() for model in (first, second)]
     assert bends[1] < 0.05 * bends[0]
+
+
+def test_a_hidden_condition_does_not_hide_the_partner() -> None:
+    """The partner is the noise, no condition: states mix both ends whatever the network isn't told."""
+    x_0, x_1 = (normal(torch.empty(64, 2), seeded(k)) for k in (0, 1))
+    label = torch.ones(64, dtype=torch.long)
+
+    class Looks(Denoiser[Mean]):
+        def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Mean:
+            torch.testing.assert_close(x_t, level.alpha * x_0 + level.sigma * x_1)
+            assert (batch.cond["label"] == -1).sum() > 40
+            return Mean(x_t)
+
+    batch = Batch(x_0, cond={"x_1": x_1, "label": label})
+    process = Gaussian(Rectified(), Paired())
+    assert Denoising(condition_dropout=0.9)(process, Looks(), batch, seeded(2)) > 0
