@@ -76,7 +76,7 @@ class Mixture(Denoiser[Mean]):
         alpha, variance, y, log_r = self._components(x, level)
         r = torch.softmax(log_r, 1)
         pulled = (r[..., None] * (alpha * self.lam / variance) * y).flatten(1)
-        mean = torch.addmm(r @ self.means, pulled, self.axes.mT.flatten(0, 1))
+        mean = torch.addmm(r @ self.means.double(), pulled, self.axes.mT.flatten(0, 1).double())
         return Mean(mean.reshape(x_t.shape).to(x_t.dtype))
 
     def log_prob(self, x_t: Tensor, level: Level | None = None) -> Tensor:
@@ -106,8 +106,9 @@ class Mixture(Denoiser[Mean]):
         )
         variance = alpha**2 * self.lam + sigma**2
         # all rotations in one product, and few passes over (B, K, d): a flow's trace takes d of each
-        centres = torch.einsum("kji,kj->ki", self.axes, self.means)
-        y = (x @ self.axes.permute(1, 0, 2).flatten(1)).unflatten(1, self.lam.shape)
+        axes = self.axes.double()  # a law may have been cast with the model that it is part of
+        centres = torch.einsum("kji,kj->ki", axes, self.means.double())
+        y = (x @ axes.permute(1, 0, 2).flatten(1)).unflatten(1, self.lam.shape)
         y = y - alpha * centres
         log_det = (variance.log() + math.log(2 * math.pi)).sum(-1)
         log_normal = -0.5 * ((y * (1 / variance) * y).sum(-1) + log_det)
