@@ -18,7 +18,7 @@ from unnoise.core.operator import Blocks
 from unnoise.core.random import Generator, uniform
 from unnoise.core.schedule import Scalar
 
-__all__ = ["Distribution", "Lattice", "Normal", "Pair", "divergence"]
+__all__ = ["Centred", "Distribution", "Lattice", "Normal", "Pair", "divergence"]
 
 
 class Distribution(ABC):
@@ -38,8 +38,14 @@ class Distribution(ABC):
         quantised data."""
 
 
+class Centred(Distribution):
+    """A law that lies symmetrically about a mean: every Gaussian, whatever its covariance."""
+
+    mean: Tensor
+
+
 @dataclass(frozen=True, eq=False)
-class Normal(Distribution):
+class Normal(Centred):
     """N(mean, scale^2 C), C the covariance of a Noise; scale is a number, or a tensor that
     broadcasts against the state."""
 
@@ -93,7 +99,7 @@ class Lattice(Distribution):
 
 
 @dataclass(frozen=True, eq=False)
-class Pair(Distribution):
+class Pair(Centred):
     """N(mean, scale scale' (x) C) of (x, v): mean (B, 2, ...), scale (2, 2) or (B, 2, 2), lower
     triangular."""
 

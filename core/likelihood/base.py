@@ -5,14 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
-from unnoise.core.distribution import Distribution, divergence
+from unnoise.core.distribution import Centred, Distribution, divergence
 from unnoise.core.likelihood.result import LikelihoodResult
 from unnoise.core.posterior import Mean, Posterior
 from unnoise.core.process import Gaussian
@@ -25,7 +24,6 @@ __all__ = [
     "Likelihood",
     "PathLikelihood",
     "Query",
-    "mean_of",
     "mirrored",
     "path_kl",
     "require_pairs",
@@ -103,7 +101,7 @@ class Query:
             return log_prob
         return log_prob + self.process.excess(self.batch.x, x_t, level, self.batch)
 
-    def step(self, x_t: Tensor, level: Level, to: Level) -> tuple[Distribution, Distribution]:
+    def step(self, x_t: Tensor, level: Level, to: Level) -> tuple[Centred, Centred]:
         """q(x_s | x_t, x) and p(x_s | x_t), two Gaussians of one covariance, in float64: log
         densities of large states differ by less than their single precision."""
         belief = self.denoiser(x_t, level, self.batch).mean
@@ -112,13 +110,6 @@ class Query:
             for mean in (self.batch.x, belief)
         )
         return true, believed
-
-
-class Centred(Protocol):
-    """What has a mean."""
-
-    @property
-    def mean(self) -> Tensor: ...
 
 
 class Likelihood(ABC):
@@ -231,12 +222,7 @@ def mirrored(
     """Two states at a level with opposite noise."""
     law = process.marginal(batch.x, level, batch)
     x_t = law.sample(generator)
-    return x_t, 2 * mean_of(law) - x_t
-
-
-def mean_of(law: Distribution) -> Tensor:
-    """The mean of one of a linear process's Gaussians, whatever their covariance."""
-    return cast(Centred, law).mean
+    return x_t, 2 * law.mean - x_t
 
 
 def average(draw: Callable[[int], Tensor], n: int) -> tuple[Tensor, Tensor]:

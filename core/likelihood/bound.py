@@ -26,7 +26,6 @@ from unnoise.core.likelihood.base import (
     PathLikelihood,
     Query,
     average,
-    mean_of,
     mirrored,
     require_pairs,
 )
@@ -102,7 +101,7 @@ def step_kl(query: Query, level: Level, to: Level) -> Tensor:
 
     def kl(x: Tensor) -> Tensor:
         true, believed = query.step(x, level, to)
-        at = mean_of(true)  # the covariances are one: log q - log p at q's mean is the KL
+        at = true.mean  # the covariances are one: log q - log p at q's mean is the KL
         return true.log_prob(at) - believed.log_prob(at)
 
     nats = 0.5 * (kl(x_t) + kl(opposite)).to(batch.x.dtype)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +23,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
-from unnoise.core.distribution import Normal, Pair
 from unnoise.core.likelihood.trace import rademacher
 from unnoise.core.objective.denoising import Weighted
 from unnoise.core.objective.weight import Weight
@@ -63,7 +62,7 @@ class _Divergence(Weighted):
             x_t = x_t.detach().requires_grad_()
             mean = denoiser(x_t, level, batch).mean
             mean = mean if batch.mask is None else mean * batch.mask
-            signal = cast(Normal | Pair, process.marginal(mean, level, batch)).mean
+            signal = process.marginal(mean, level, batch).mean
             total = torch.zeros_like(x_t)
             for u in v:  # in turn: batched, some layers (group norm) have no second derivative
                 (along,) = torch.autograd.grad(

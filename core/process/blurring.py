@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from unnoise.core.batch import Batch
-from unnoise.core.distribution import Distribution, Lattice, Normal
+from unnoise.core.distribution import Centred, Distribution, Lattice, Normal
 from unnoise.core.noise import White
 from unnoise.core.noise.cosines import Cosines
 from unnoise.core.operator import Coefficient, Frequencies
@@ -82,7 +82,7 @@ class Blurring(LinearGaussian):
 
     def reverse(
         self, x_t: Tensor, level: Level, to: Level, posterior: Posterior, batch: Batch
-    ) -> Distribution:
+    ) -> Spectrum:
         """The ancestral step, one a frequency."""
         one, two = self._channels(level, x_t), self._channels(to, x_t)
         a, b, c = reverse_coefficients(one, two, noise_level=1.0)
@@ -184,7 +184,7 @@ class Blurring(LinearGaussian):
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum(Distribution):
+class Spectrum(Centred):
     """Independent cosines N(mean_k, scale_k^2): mean (B, ...) as a state, scale broadcasting
     against its transform."""
 

@@ -22,7 +22,7 @@ from typing import Self
 from torch import Tensor
 
 from unnoise.core.batch import Batch
-from unnoise.core.distribution import Distribution, Lattice, Normal
+from unnoise.core.distribution import Centred, Distribution, Lattice, Normal
 from unnoise.core.noise import Noise
 from unnoise.core.operator import Coefficient
 from unnoise.core.posterior import Levels, Posterior
@@ -65,6 +65,16 @@ class LinearGaussian(Process[Posterior]):
     schedule: Schedule
     noise: Noise
     data_std: float
+
+    @abstractmethod
+    def marginal(self, x_0: Tensor, level: Level, batch: Batch) -> Centred:
+        """q(u_t | x_0)."""
+
+    @abstractmethod
+    def reverse(
+        self, x_t: Tensor, level: Level, to: Level, posterior: Posterior, batch: Batch
+    ) -> Centred:
+        """p(u_s | u_t), s < t: the ancestral step."""
 
     @abstractmethod
     def on(self, schedule: Schedule) -> Self:

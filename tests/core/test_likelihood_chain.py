@@ -16,7 +16,6 @@ from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.distribution import Normal
 from unnoise.core.likelihood import Bound, DiscreteBound, ImportanceWeighted, Query
-from unnoise.core.likelihood.base import mean_of
 from unnoise.core.posterior import Mean, Posterior
 from unnoise.core.process import Gaussian
 from unnoise.core.process.blurring import Blurring
@@ -253,6 +252,6 @@ def test_single_precision_costs_no_digits_of_a_large_state() -> None:
         batch = Batch(x.to(dtype))
         query = Query(process, Shrunk(), batch, process.prior(batch), torch.zeros(2), None)
         true, believed = query.step(2 * batch.x, *levels)
-        at = mean_of(true)
+        at = true.mean
         got.append(true.log_prob(at) - believed.log_prob(at))
     torch.testing.assert_close(got[0], got[1], rtol=1e-6, atol=1e-6)

@@ -130,9 +130,9 @@ def test_samples_have_the_law_at_every_noise_level(case: Case, noise_level: floa
         batch = Batch(MEAN[None])
         law = process.marginal(batch.x, levels[0], batch)
         a, spread = denoiser._moments(levels[0], 1)
-        mean, covariance = law.mean.reshape(-1), (a @ COVARIANCE @ a.mT + spread)[0]  # type: ignore[attr-defined]
+        mean, covariance = law.mean.reshape(-1), (a @ COVARIANCE @ a.mT + spread)[0]
         basis = torch.cat([torch.eye(len(mean), dtype=DOUBLE), mean.new_zeros(1, len(mean))])
-        states = basis.reshape(len(basis), *law.mean.shape[1:])  # type: ignore[attr-defined]
+        states = basis.reshape(len(basis), *law.mean.shape[1:])
         for step in process.steps(levels, noise_level, 1):
             belief = denoiser(states, step.level, Batch(torch.zeros(len(states), 3))).mean
             out = combine(step.a, states, step.b[0], belief).reshape(len(states), -1)
@@ -179,7 +179,7 @@ def test_forward_steps_lead_from_marginal_to_marginal(case: Case) -> None:
     x_0 = points(5)
     batch = Batch(x_0)
     here, there = (process.marginal(x_0, level, batch) for level in (low, high))
-    torch.testing.assert_close(a * here.mean, there.mean)  # type: ignore[attr-defined]
+    torch.testing.assert_close(a * here.mean, there.mean)
     n = 100_000
     many = Batch(torch.zeros(n, 3, dtype=DOUBLE))
     kept = a * process.marginal(many.x, low, many).sample(seeded(1))
@@ -200,7 +200,7 @@ def test_whitening_recovers_the_noise(case: Case) -> None:
     eps = combine(p, u, q, x_0)
     flat = eps.reshape(n, -1)
     torch.testing.assert_close(flat.T.cov(), torch.eye(flat.shape[1], dtype=DOUBLE), rtol=0, atol=0.03)  # fmt: skip
-    mean = process.marginal(x_0, level, Batch(x_0)).mean  # type: ignore[attr-defined]
+    mean = process.marginal(x_0, level, Batch(x_0)).mean
     torch.testing.assert_close(combine(1.0, mean, r, eps), u)
 
 
