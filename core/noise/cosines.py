@@ -42,13 +42,13 @@ class Cosines(nn.Module):
         self.register_buffer("frequencies", torch.as_tensor(squares).sqrt(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The coefficients of x (..., *shape), shaped as x."""
+        """The coefficients of x `(..., *shape)`, shaped as x."""
         for axis, basis in self._axes(x):
             x = (x.movedim(axis, -1) @ basis.T).movedim(-1, axis)
         return x
 
     def inverse(self, y: Tensor) -> Tensor:
-        """The state of coefficients y (..., *shape), shaped as y."""
+        """The state of coefficients y `(..., *shape)`, shaped as y."""
         for axis, basis in self._axes(y):
             y = (y.movedim(axis, -1) @ basis).movedim(-1, axis)
         return y

@@ -60,7 +60,7 @@ class Spectral(Noise):
 
     @staticmethod
     def of(x: Tensor, ndim: int = 2, floor: float = 1e-6) -> Spectral:
-        """The spectrum of data x (n, ..., *shape) about their mean, over the last `ndim`
+        """The spectrum of data x `(n, ..., *shape)` about their mean, over the last `ndim`
         dimensions; no variance below `floor` times their mean."""
         if x.ndim <= ndim or len(x) < 2:
             raise ValueError(

@@ -48,14 +48,14 @@ class Prior(nn.Module, ABC):
 
     @abstractmethod
     def fit(self, x_T: Tensor, generator: Generator = None) -> None:
-        """Fit to states (N, *shape), in place."""
+        """Fit to states `(N, *shape)`, in place."""
 
     @abstractmethod
     def draw(self, n: int, generator: Generator = None) -> Tensor:
-        """States (n, *shape)."""
+        """States `(n, *shape)`."""
 
     def log_prob(self, x_T: Tensor) -> Tensor:
-        """log density of states (B, *shape) in nats, (B,).
+        """log density of states `(B, *shape)` in nats, (B,).
 
         Raises:
             ValueError: if this prior has none.
