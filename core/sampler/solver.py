@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from torch import Tensor
 
-from unnoise.core.operator import Coefficient, Operator, combine
+from unnoise.core.operator import Coefficient, combine
 from unnoise.core.process.linear import Frame, LinearGaussian, Step
 from unnoise.core.quadrature import multistep
 from unnoise.core.schedule import Level
@@ -214,7 +214,7 @@ def _slope(frame: Frame, x: Tensor, mean: Mean) -> Tensor:
 
 def _along(frame: Frame, x: Tensor, weights: Sequence[float], slopes: Sequence[Tensor]) -> Tensor:
     """The state after an increment: sum of weights x slopes."""
-    if isinstance(frame.out, Operator):
+    if not isinstance(frame.out, float):
         slopes = [frame.out * slope for slope in slopes]
     return _weighted(frame.carry, x, weights, slopes)
 
@@ -230,18 +230,18 @@ def _weighted(
     """a x + sum_j weights_j memory_j in place of one fresh tensor."""
     out = combine(a, x, weights[0], memory[0])
     for w, value in zip(weights[1:], memory[1:], strict=False):
-        if isinstance(w, Operator):
-            out += w * value
-        else:
+        if isinstance(w, float):
             out.add_(value, alpha=w)
+        else:
+            out += w * value
     return out
 
 
 def noisy(x: Tensor, c: Coefficient, draw: Draw) -> Tensor:
     """x + c z, in place; nothing is drawn if c is 0."""
-    if isinstance(c, Operator):
-        return x.add_(c * draw())
-    return x if c == 0 else x.add_(draw(), alpha=c)
+    if isinstance(c, float):
+        return x if c == 0 else x.add_(draw(), alpha=c)
+    return x.add_(c * draw())
 
 
 def require_noise_level(noise_level: float) -> None:
