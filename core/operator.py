@@ -58,6 +58,6 @@ class Frequencies(Operator):
 
 def combine(a: Coefficient, x: Tensor, b: Coefficient, y: Tensor) -> Tensor:
     """a x + b y, in the fewest passes."""
-    if isinstance(b, float):  # not `Operator`: to ask an abstract class costs a microsecond
+    if isinstance(b, float):
         return torch.add(x if a == 1.0 else a * x, y, alpha=b)
     return a * x + b * y

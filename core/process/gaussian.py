@@ -94,10 +94,13 @@ class Gaussian(LinearGaussian):
         DPM-Solver++ (2M) does; 3 integrates the parabola."""
         half = [0.5 * float(level.log_snr) for level in levels]
         steep = 1 + noise_level**2
-        weights = multistep(half, order, lambda u: steep * np.exp(steep * u))
+        weights = multistep(half, order, lambda u: steep * np.exp(steep * u)) if order > 1 else []
         made = []
         for k, (level, to) in enumerate(pairwise(levels)):
             a, b, c = (float(v) for v in reverse_coefficients(level, to, noise_level))
+            if order == 1:
+                made.append(Step(level, a, (b,), c))
+                continue
             w = weights[k] / math.expm1(steep * (half[k + 1] - half[k]))
             if len(w) == 2:
                 lean = 0.5 * (half[k + 1] - half[k]) / (half[k] - half[k - 1])
