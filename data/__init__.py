@@ -10,7 +10,12 @@ A data set is looked for in this order, and the first copy found is used:
 
 Every file is pinned by its size and SHA-256, and checked before its first use.
 
-    load_mnist(), load_digits()     arrays of one data set
+    load_mnist(), load_digits()     pictures, as arrays
+    load_chorales(), load_text(name), load_debd(name)
+                                    music, texts, binary rows
+    load_table(name), load_adult()  data frames; these need pandas, and anes96 statsmodels
+    load_bayesnet(name), parse_bif(text, name)
+                                    a `BayesNet`: a law of categories, known exactly
     SOURCES, lookup(name)           what there is: files, licence, citation
     locate(source), find(source)    the folder of a sound copy; `find` downloads if need be
     read_idx(path), extract(…)      formats
@@ -19,15 +24,22 @@ All of these raise `DataError`, whose message says what is wrong, where, and wha
 """
 
 from unnoise.data.archive import extract
+from unnoise.data.bayesnet import BayesNet
+from unnoise.data.bif import load_bayesnet, parse_bif
+from unnoise.data.binary import load_debd
+from unnoise.data.chorales import load_chorales
 from unnoise.data.errors import DataError, UnknownSource
 from unnoise.data.idx import read_idx
 from unnoise.data.loaders import load_digits, load_mnist
 from unnoise.data.registry import SOURCES, lookup
 from unnoise.data.source import File, Source
 from unnoise.data.store import cache, find, locate, provided
+from unnoise.data.tables import load_adult, load_table
+from unnoise.data.text import load_text
 
 __all__ = [
     "SOURCES",
+    "BayesNet",
     "DataError",
     "File",
     "Source",
@@ -35,10 +47,17 @@ __all__ = [
     "cache",
     "extract",
     "find",
+    "load_adult",
+    "load_bayesnet",
+    "load_chorales",
+    "load_debd",
     "load_digits",
     "load_mnist",
+    "load_table",
+    "load_text",
     "locate",
     "lookup",
+    "parse_bif",
     "provided",
     "read_idx",
 ]

@@ -21,7 +21,7 @@ from unnoise.data.errors import DataError
 from unnoise.data.progress import bar
 from unnoise.data.source import File, Source
 
-__all__ = ["download"]
+__all__ = ["download", "placing"]
 
 ATTEMPTS = 4  # at one mirror
 PAUSE = 1.0  # seconds before the second attempt, doubled before each later one
@@ -54,11 +54,15 @@ def download(source: Source, files: Sequence[File], folder: Path, *, quiet: bool
         quiet: Whether to do without the progress bar.
 
     Raises:
-        DataError: If no mirror has a file, or the disk is full or may not be written. What has
-            arrived is kept for the next run, but never under the final name.
+        DataError: If no address is known for a file, no mirror has it, or the disk is full or
+            may not be written. What has arrived is kept for the next run, but never under the
+            final name.
     """
     if not files:
         return
+    unaddressed = [file for file in files if not file.urls]
+    if unaddressed:
+        raise DataError(f"{source.name}: {placing(source, unaddressed)}")
     total = sum(file.size for file in files)
     with bar(source.name, total, quiet=quiet) as report, disk_errors(folder):
         kept = sum(_kept(_part(folder / file.path), file) for file in files)
@@ -67,6 +71,15 @@ def download(source: Source, files: Sequence[File], folder: Path, *, quiet: bool
         for file in files:
             _fetch(source, file, folder / file.path, _shifted(report, before))
             before += file.size
+
+
+def placing(source: Source, files: Sequence[File]) -> str:
+    """How to place files of `source` that nothing can download: the end of a message."""
+    names = ", ".join(f"{file.path} ({readable(file.size)})" for file in files)
+    origin = f", from {source.origin}" if source.origin else ""
+    return (
+        f"no address is known for {names}; place by hand in $UNNOISE_DATA/{source.folder}{origin}"
+    )
 
 
 def _shifted(report: Report, before: int) -> Report:
@@ -95,11 +108,10 @@ def _fetch(source: Source, file: File, target: Path, report: Report) -> None:
         else:
             os.replace(part, target)
             return
-    tried = f"tried {', '.join(failures)}" if failures else "no address is known for it"
     raise DataError(
-        f"{source.name}: cannot download {file.path}: {tried}; try again later, or place the file "
-        f"by hand at $UNNOISE_DATA/{source.folder}/{file.path} ({readable(file.size)}, "
-        f"sha256 {file.sha256})"
+        f"{source.name}: cannot download {file.path}: tried {', '.join(failures)}; try again "
+        f"later, or place the file by hand at $UNNOISE_DATA/{source.folder}/{file.path} "
+        f"({readable(file.size)}, sha256 {file.sha256})"
     )
 
 

@@ -36,6 +36,8 @@ class Source:
         citation: Whom to cite.
         summary: What is in it, in a line.
         package: The Python package that carries the data, for a source without files.
+        loader: The call in `unnoise.data` that reads it, for a source without files.
+        origin: Where to get the files that have no address, in words.
     """
 
     name: str
@@ -45,8 +47,15 @@ class Source:
     citation: str
     summary: str
     package: str = ""
+    loader: str = ""
+    origin: str = ""
 
     @property
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)
+
+    @property
+    def unaddressed(self) -> tuple[File, ...]:
+        """The files that can only be placed by hand."""
+        return tuple(file for file in self.files if not file.urls)

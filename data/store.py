@@ -43,8 +43,8 @@ def find(source: Source, *, quiet: bool = False) -> Path:
         quiet: Whether a download does without its progress bar.
 
     Raises:
-        DataError: If the source has no files, the copy in `$UNNOISE_DATA` is damaged, or the
-            download fails.
+        DataError: If the source has no files, the copy in `$UNNOISE_DATA` is damaged, a file
+            can only be placed by hand, or the download fails.
     """
     return locate(source) or _fetch(source, quiet=quiet)
 
@@ -61,7 +61,7 @@ def locate(source: Source) -> Path | None:
     if not source.files:
         raise DataError(
             f"{source.name} has no files of its own: it comes inside {source.package}, and "
-            f"unnoise.data.load_{source.name}() reads it"
+            f"unnoise.data.{source.loader} reads it"
         )
     root = provided()
     if root is not None:
@@ -101,11 +101,12 @@ def _unsound(source: Source, folder: Path) -> list[File]:
     """The files that a folder of the cache lacks or holds damaged.
 
     A file that passed is remembered in `.verified` with its size, time and checksum, so that it
-    is read in full only once.
+    is read in full only once. Sources that share a folder share the record.
     """
     record = folder / ".verified"
     known = _read_json(record)
-    now: dict[str, object] = {}
+    own = {file.path for file in source.files}
+    now = {path: stamp for path, stamp in known.items() if path not in own}
     unsound = []
     for file in source.files:
         path = folder / file.path

@@ -57,10 +57,14 @@ def where(name: Name) -> None:
     """Print the folder of a data set, and nothing else; never downloads."""
     with _one_line_errors():
         from unnoise.data import DataError, locate, lookup
+        from unnoise.data.download import placing
 
-        folder = locate(lookup(name))
+        source = lookup(name)
+        folder = locate(source)
         if folder is None:
-            raise DataError(f"{name} is not here; get it with: unnoise data fetch {name}")
+            files = source.unaddressed
+            fetch = f"get it with: unnoise data fetch {name}"
+            raise DataError(f"{name} is not here; {placing(source, files) if files else fetch}")
         typer.echo(folder)
 
 
@@ -70,8 +74,9 @@ def _place(source: "Source") -> str:
 
     if not source.files:
         return f"inside {source.package}"
+    absent = "not here, to be placed by hand" if source.unaddressed else "not here"
     try:
-        return str(locate(source) or "not here")
+        return str(locate(source) or absent)
     except DataError:
         return f"damaged: see `unnoise data where {source.name}`"
 

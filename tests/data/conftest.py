@@ -4,14 +4,14 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from unnoise.data import File, Source
+from unnoise.data import SOURCES, File, Source, locate
 
 
 @dataclass
@@ -140,3 +140,32 @@ def toy() -> Callable[..., Source]:
         return Source("toy", "tests/toy", (file,), "CC0", "nobody", "bytes")
 
     return make
+
+
+@pytest.fixture
+def here() -> Callable[[str], Source]:
+    """Returns the data set of that name, or skips the test where it would have to be fetched."""
+
+    def require(name: str) -> Source:
+        if locate(SOURCES[name]) is None:
+            pytest.skip(f"{name} is not in $UNNOISE_DATA, and tests do not download")
+        return SOURCES[name]
+
+    return require
+
+
+@pytest.fixture
+def stand_in(places: Places, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts small files in the place of a data set's own, for a test of its loader."""
+
+    def put(name: str, *contents: bytes) -> None:
+        source, files = SOURCES[name], []
+        for file, content in zip(source.files, contents, strict=True):
+            path = places.own / source.folder / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            digest = hashlib.sha256(content).hexdigest()
+            files.append(replace(file, size=len(content), sha256=digest))
+        monkeypatch.setitem(SOURCES, name, replace(source, files=tuple(files)))
+
+    return put

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,12 +96,39 @@ def test_digits_need_no_fetch(places: Places) -> None:
     assert (result.exit_code, result.stderr) == (0, "digits: inside scikit-learn\n")
 
 
+def test_what_no_address_is_known_for_is_placed_by_hand(places: Places) -> None:
+    assert rows(run("list").stdout)["bayesnets"] == [
+        "51.1 kB",
+        "MIT (pgmpy, where they were taken from)",
+        "not here, to be placed by hand",
+    ]
+    result = run("where", "bayesnets")
+    assert (result.exit_code, result.stdout) == (1, "")
+    how = r"no address is known for alarm.bif \(13.4 kB\), asia.bif .*; place by hand in "
+    how += r"\$UNNOISE_DATA/categorical/bayesnets, from pgmpy/.*, unpacked\n"
+    assert re.fullmatch("error: bayesnets is not here; " + how, result.stderr)
+    result = run("fetch", "bayesnets")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.fullmatch("error: bayesnets: " + how, result.stderr)
+
+
+def test_a_damaged_neighbour_in_a_shared_folder_does_no_harm(places: Places) -> None:
+    path = places.own / SOURCES["car"].folder / SOURCES["car"].files[0].path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"?")
+    table = rows(run("list").stdout)
+    assert table["car"][-1] == "damaged: see `unnoise data where car`"
+    assert table["mushroom"][-1] == "not here"
+
+
 @pytest.mark.parametrize("command", ["fetch", "where"])
 def test_unknown_name(command: str) -> None:
     result = run(command, "mnits")
     assert (result.exit_code, result.stdout) == (2, "")
-    expected = "error: no data set is named 'mnits'; did you mean 'mnist'? known: digits, mnist\n"
-    assert result.stderr == expected
+    known = ", ".join(sorted(SOURCES))
+    assert result.stderr == (
+        f"error: no data set is named 'mnits'; did you mean 'mnist'? known: {known}\n"
+    )
 
 
 def test_wrong_own_folder_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,8 +183,13 @@ def test_no_mirror_names_them_all(
 
 
 def test_no_address(tmp_path: Path, toy: Callable[..., Source]) -> None:
-    with pytest.raises(DataError, match="no address is known for it; .* by hand"):
+    with pytest.raises(
+        DataError,
+        match=r"^toy: no address is known for raw/toy.bin \(256.0 kB\); "
+        r"place by hand in \$UNNOISE_DATA/tests/toy$",
+    ):
         get(toy(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_busy_server_is_asked_again(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from unnoise.data import SOURCES, DataError, UnknownSource, cache, find, locate, lookup, provided
+from unnoise.data.checksum import fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,9 +165,35 @@ def test_cache_that_cannot_be_made(source: Source, places: Places) -> None:
         find(source, quiet=True)
 
 
-def test_source_inside_a_package(places: Places) -> None:
-    with pytest.raises(DataError, match=r"inside scikit-learn, and unnoise.data.load_digits\(\)"):
-        find(SOURCES["digits"])
+def test_sources_that_share_a_folder_do_not_disturb_each_other(
+    source: Source, server: Server, places: Places, content: bytes
+) -> None:
+    """Neither by where they are found, nor by the record of what was read in full."""
+    server.files["other.bin"] = content
+    file = replace(source.files[0], path="raw/other.bin", urls=(server.url + "other.bin",))
+    other = replace(source, name="other", files=(file,))
+    put(places.own / "tests/toy", content)
+    assert find(source) == places.own / "tests/toy"
+    assert locate(other) is None
+    assert find(other, quiet=True) == places.cache / "tests/toy"
+    put(places.own / "tests/toy", b"damaged")
+    assert locate(other) == places.cache / "tests/toy"
+    (places.own / "tests/toy" / NAME).unlink()
+    find(source, quiet=True)
+    record = json.loads((places.cache / "tests/toy/.verified").read_text())
+    assert sorted(record) == ["raw/other.bin", NAME]
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("digits", r"inside scikit-learn, and unnoise.data.load_digits\(\) reads"),
+        ("anes96", r"inside statsmodels, and unnoise.data.load_table\('anes96'\) reads"),
+    ],
+)
+def test_source_inside_a_package(places: Places, name: str, reader: str) -> None:
+    with pytest.raises(DataError, match=reader):
+        find(SOURCES[name])
 
 
 def test_registry_is_consistent() -> None:
@@ -173,19 +201,28 @@ def test_registry_is_consistent() -> None:
         assert source.name == name
         assert source.licence and source.citation and source.summary
         assert bool(source.files) != bool(source.package)
+        assert bool(source.package) == bool(source.loader)
+        assert bool(source.unaddressed) == bool(source.origin)
         for file in source.files:
             assert len(file.sha256) == 64 and set(file.sha256) <= set("0123456789abcdef")
             assert file.size > 0
             assert not Path(file.path).is_absolute() and ".." not in Path(file.path).parts
             assert all(url.startswith("https://") for url in file.urls)
     assert SOURCES["mnist"].size == 11_594_722
+    places = [f"{s.folder}/{file.path}" for s in SOURCES.values() for file in s.files]
+    assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize("name", [name for name, source in SOURCES.items() if source.files])
+def test_every_file_that_is_here_is_the_file(here: Callable[[str], Source], name: str) -> None:
+    folder = find(here(name))
+    for file in SOURCES[name].files:
+        assert not fault(folder / file.path, file)
 
 
 def test_lookup() -> None:
     assert lookup("mnist") is SOURCES["mnist"]
-    with pytest.raises(
-        UnknownSource, match="'Mnits'; did you mean 'mnist'\\? known: digits, mnist"
-    ):
+    with pytest.raises(UnknownSource, match="'Mnits'; did you mean 'mnist'\\? known: accid"):
         lookup("Mnits")
     with pytest.raises(UnknownSource, match="named 'xyz'; known:"):
         lookup("xyz")
