@@ -8,6 +8,11 @@ benchmarks stand on.
 Covariances are diagonalised once, so a call costs two rotations a component. A component of zero
 covariance is an atom: a mixture of atoms is any finite discrete law, and its posterior is Bayes'
 rule.
+
+    joint     P(x_1, ..., x_D)       P(x_d = k | x_t) = sum over states with x_d = k of
+                                     P(x) prod_d q(x_d -> x_t,d), normalised
+
+A finite joint of codes is enumerated: its states are few.
 """
 
 from __future__ import annotations
@@ -19,11 +24,14 @@ from torch import Tensor
 
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
-from unnoise.core.posterior import Mean
+from unnoise.core.posterior import Categories, Mean
+from unnoise.core.process.jump import codes, flat
 from unnoise.core.random import Generator, normal, uniform
+from unnoise.core.rates import Rates
+from unnoise.core.rates.base import elapsed
 from unnoise.core.schedule import Level, Scalar
 
-__all__ = ["Mixture"]
+__all__ = ["Joint", "Mixture"]
 
 
 class Mixture(Denoiser[Mean]):
@@ -113,3 +121,63 @@ class Mixture(Denoiser[Mean]):
         log_det = (variance.log() + math.log(2 * math.pi)).sum(-1)
         log_normal = -0.5 * ((y * (1 / variance) * y).sum(-1) + log_det)
         return alpha, variance, y, self.log_weights + log_normal
+
+
+class Joint(Denoiser[Categories]):
+    """The exact posterior of every column of a finite joint law under a jump process.
+
+    Args:
+        probabilities: P, (S_1, ..., S_D), one dimension a column; normalised here.
+        rates: of the jump process, D columns or one for all.
+
+    Raises:
+        ValueError: if a probability is negative, or the rates are of other columns.
+    """
+
+    def __init__(self, probabilities: Tensor, rates: Rates) -> None:
+        super().__init__()
+        sizes = tuple(probabilities.shape)
+        if bool((probabilities < 0).any()) or rates.sizes not in (sizes, sizes[:1]):
+            raise ValueError(
+                f"Joint: probabilities of shape {sizes} must not be negative, and the rates' columns have sizes {rates.sizes}"
+            )
+        self.rates = rates
+        self.sizes = sizes
+        states = probabilities.nonzero()
+        p = probabilities[tuple(states.T)].double()
+        self.states: Tensor
+        self.log_p: Tensor
+        self.register_buffer("states", states)
+        self.register_buffer("log_p", (p / p.sum()).log())
+
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Categories:
+        # where nothing is kept, what is known all the same (an entry that is given) still counts
+        B = elapsed(flat(level), x_t.double()).clamp(max=700)
+        w = torch.softmax(self._joint(codes(x_t), B), 1)
+        table = w.new_zeros(*w.shape[:1], len(self.sizes), self.rates.levels)
+        for d in range(len(self.sizes)):
+            table[:, d].index_add_(1, self.states[:, d], w)
+        return Categories(table.log().reshape(*x_t.shape, self.rates.levels).to(x_t.dtype))
+
+    def log_prob(self, x_t: Tensor, level: Level | None = None) -> Tensor:
+        """log P of x_t (B, D) at a level, or of the data themselves, (B,) in float64."""
+        B = (
+            torch.zeros((), dtype=torch.float64)
+            if level is None
+            else elapsed(flat(level), x_t.double())
+        )
+        return torch.logsumexp(self._joint(codes(x_t), B), 1)
+
+    def sample(self, n: int, generator: Generator = None) -> Tensor:
+        """Draws (n, D), codes."""
+        u = uniform((n,), self.log_p, generator)
+        upper = self.log_p.exp().cumsum(0)[:-1]
+        return self.states[torch.bucketize(u, upper, right=True)]
+
+    def _joint(self, x: Tensor, B: Tensor) -> Tensor:
+        """log P(state) q(state -> x) for every state (B, M)."""
+        evidence = self.rates.column(x, B).log()
+        total = self.log_p.expand(len(x), -1)
+        for d in range(len(self.sizes)):
+            total = total + evidence[:, d, self.states[:, d]]
+        return total

@@ -34,7 +34,7 @@ from unnoise.core.model import Model
 from unnoise.core.noise import Noise
 from unnoise.core.objective import Weight
 from unnoise.core.posterior import Posterior
-from unnoise.core.process import Gaussian
+from unnoise.core.process import Gaussian, LinearGaussian
 from unnoise.core.progress import track
 from unnoise.core.random import Generator, uniform
 from unnoise.core.sampler import AdamsBashforth, Callback, Sampler, Walk
@@ -253,7 +253,10 @@ def _carry(model: Model, starts: Batch, walk: Walk, callback: Callback | None = 
         raise ValueError(
             "transport: starts.observed would hold entries of x_0 to the values of x_1; pass starts without it"
         )
-    process = Gaussian(model.process.schedule, _Silent(), model.process.data_std)
+    own = model.process
+    if not isinstance(own, LinearGaussian):
+        raise TypeError(f"transport: a flow is that of numbers, not of {type(own).__name__}")
+    process = Gaussian(own.schedule, _Silent(), own.data_std)
     (first,) = process.schedule.levels(torch.ones(1))
     x = first.sigma * starts.x
     ends = walk(process, model.denoiser, starts, x=x, callback=callback)

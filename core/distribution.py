@@ -1,12 +1,14 @@
 """The distributions that a process hands out: small, mask-aware, drawn with an explicit generator.
 
-`torch.distributions` takes no generator and validates on every call, so the two laws that Gaussian
-diffusion needs are written here.
+`torch.distributions` takes no generator and validates on every call, so the few laws that diffusion
+needs are written here.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,9 +18,21 @@ from unnoise.core.batch import Batch
 from unnoise.core.noise import Noise
 from unnoise.core.operator import Blocks
 from unnoise.core.random import Generator, uniform
+from unnoise.core.rates import Rates
 from unnoise.core.schedule import Scalar
 
-__all__ = ["Centred", "Distribution", "Lattice", "Normal", "Pair", "divergence"]
+__all__ = [
+    "Centred",
+    "Discrete",
+    "Distribution",
+    "Joined",
+    "Jumped",
+    "Lattice",
+    "Normal",
+    "Pair",
+    "divergence",
+    "opposite",
+]
 
 
 class Distribution(ABC):
@@ -72,8 +86,30 @@ class Normal(Centred):
         return Lattice(-0.5 * gap.square(), values, self.batch)
 
 
+class Discrete(Distribution):
+    """Independent entries, each with finitely many values.
+
+    They are drawn by the inverse CDF in float64: Gumbel noise in float32 biases rare values.
+    """
+
+    batch: Batch
+
+    @abstractmethod
+    def log_table(self) -> Tensor:
+        """log probabilities of every value of every entry, (B, ..., K); -inf for none."""
+
+    @abstractmethod
+    def at(self, u: Tensor) -> Tensor:
+        """The state at the quantiles u (B, ...) of its entries, in float64."""
+
+    def quantiles(self, generator: Generator) -> Tensor:
+        """Uniform draws in float64, shaped as a state."""
+        x = self.batch.x
+        return uniform(tuple(x.shape), x.new_empty(0, dtype=torch.float64), generator)
+
+
 @dataclass(frozen=True, eq=False)
-class Lattice(Distribution):
+class Lattice(Discrete):
     """Independent entries with probabilities softmax(logits) on the grid `values`: logits (B, ...,
     K), values (K,) increasing."""
 
@@ -82,20 +118,73 @@ class Lattice(Distribution):
     batch: Batch
 
     def sample(self, generator: Generator = None) -> Tensor:
-        # inverse CDF in float64: float32 Gumbel noise biases rare levels
+        return self.at(self.quantiles(generator))
+
+    def at(self, u: Tensor) -> Tensor:
         cdf = torch.softmax(self.logits.double(), -1).cumsum(-1)
-        u = uniform(tuple(cdf.shape[:-1]), cdf, generator)
         index = (u[..., None] >= cdf).sum(-1).clamp(max=len(self.values) - 1)
         return self.values[index]
 
+    def log_table(self) -> Tensor:
+        return torch.log_softmax(self.logits, -1)
+
     def log_prob(self, x: Tensor) -> Tensor:
         index = torch.bucketize(x.contiguous(), _midpoints(self.values))
-        entry = torch.log_softmax(self.logits, -1).gather(-1, index[..., None])[..., 0]
-        entry = entry if self.batch.mask is None else entry * self.batch.mask
-        return entry.reshape(len(entry), -1).sum(1)
+        return _total(self.log_table().gather(-1, index[..., None])[..., 0], self.batch)
 
     def on(self, values: Tensor) -> Lattice:
         return self
+
+
+@dataclass(frozen=True, eq=False)
+class Jumped(Discrete):
+    """Where codes x_0 (B, ...) are after a time B of jumps."""
+
+    rates: Rates
+    x_0: Tensor
+    B: Tensor
+    batch: Batch
+
+    def sample(self, generator: Generator = None) -> Tensor:
+        return self.at(self.quantiles(generator))
+
+    def at(self, u: Tensor) -> Tensor:
+        x = self._codes()
+        codes = self.rates.draw(x, self.B, u.reshape(x.shape))
+        return codes.reshape(self.x_0.shape).to(self.x_0.dtype)
+
+    def log_table(self) -> Tensor:
+        return (
+            self.rates.row(self._codes(), self.B).log().reshape(*self.x_0.shape, self.rates.states)
+        )
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return _total(self.log_table().gather(-1, x.long()[..., None])[..., 0], self.batch)
+
+    def on(self, values: Tensor) -> Jumped:
+        return self
+
+    def _codes(self) -> Tensor:
+        return self.x_0.reshape(len(self.x_0), math.prod(self.x_0.shape[1:])).long()
+
+
+@dataclass(frozen=True, eq=False)
+class Joined(Distribution):
+    """Independent parts of a state, side by side in its last dimension, `widths` entries each."""
+
+    parts: Sequence[Distribution]
+    widths: Sequence[int]
+
+    def sample(self, generator: Generator = None) -> Tensor:
+        return torch.cat([part.sample(generator) for part in self.parts], -1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        split = x.split(list(self.widths), -1)
+        total: Tensor = sum(p.log_prob(v) for p, v in zip(self.parts, split, strict=True))  # type: ignore[assignment]
+        return total
+
+    def on(self, values: Tensor) -> Distribution:
+        raise ValueError("Joined: the parts of a mixed state have no grid in common")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +220,31 @@ class Pair(Centred):
         return nats
 
 
+def opposite(law: Distribution, generator: Generator = None) -> tuple[Tensor, Tensor]:
+    """Two draws, each by itself one of the law, that lie on opposite sides of it."""
+    if isinstance(law, Centred):
+        x = law.sample(generator)
+        return x, 2 * law.mean - x
+    if isinstance(law, Discrete):
+        u = law.quantiles(generator)
+        return law.at(u), law.at(1 - u)
+    if isinstance(law, Joined):
+        one, two = zip(*(opposite(part, generator) for part in law.parts), strict=True)
+        return torch.cat(one, -1), torch.cat(two, -1)
+    return law.sample(generator), law.sample(generator)
+
+
 def divergence(q: Distribution, p: Distribution, generator: Generator = None) -> Tensor:
-    """KL(q || p) of each state in nats, (B,): in closed form for two Normals of one noise, else an
-    unbiased one-draw estimate."""
+    """KL(q || p) of each state in nats, (B,): in closed form for two Normals of one noise and for
+    independent entries of finitely many values, else an unbiased one-draw estimate."""
+    if isinstance(q, Joined) and isinstance(p, Joined):
+        pairs = zip(q.parts, p.parts, strict=True)
+        return torch.stack([divergence(a, b, generator) for a, b in pairs]).sum(0)
+    if isinstance(q, Discrete) and isinstance(p, Discrete):
+        log_q, log_p = q.log_table(), p.log_table()
+        some = log_q > -torch.inf  # 0 log 0 = 0, whatever p says
+        nats = torch.where(some, log_q.exp() * (log_q - log_p), 0.0)
+        return _total(nats.sum(-1), q.batch)
     if isinstance(q, Normal) and isinstance(p, Normal) and q.noise is p.noise:
         ratio = torch.as_tensor(q.scale, dtype=q.mean.dtype, device=q.mean.device) / p.scale
         dims = q.noise.dims(q.batch)
@@ -143,6 +254,12 @@ def divergence(q: Distribution, p: Distribution, generator: Generator = None) ->
         return q.divergence(p)
     x = q.sample(generator)
     return q.log_prob(x) - p.log_prob(x)
+
+
+def _total(entry: Tensor, batch: Batch) -> Tensor:
+    """The sum over the entries that exist, (B,)."""
+    entry = entry if batch.mask is None else torch.where(batch.mask, entry, 0.0)
+    return entry.reshape(len(entry), math.prod(entry.shape[1:])).sum(1)
 
 
 def _unsqueezed(scale: Scalar) -> Scalar:

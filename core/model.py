@@ -24,11 +24,10 @@ from unnoise.core.denoiser import Denoiser, Guided
 from unnoise.core.distribution import Distribution
 from unnoise.core.likelihood import Bound, Likelihood, LikelihoodResult
 from unnoise.core.objective import Denoising, Objective
-from unnoise.core.posterior import Posterior
 from unnoise.core.prior.base import Prior
-from unnoise.core.process import LinearGaussian
+from unnoise.core.process import Process
 from unnoise.core.random import Generator
-from unnoise.core.sampler import Callback, Walk, auto
+from unnoise.core.sampler import Callback, Sampling, auto
 from unnoise.core.schedule import Schedule
 from unnoise.core.transform import Affine, Transform
 
@@ -44,8 +43,8 @@ class Model(nn.Module):
 
     def __init__(
         self,
-        process: LinearGaussian,
-        denoiser: Denoiser[Posterior],
+        process: Process[Any],
+        denoiser: Denoiser[Any],
         shape: tuple[int, ...],
         transform: Transform | None = None,
         objective: Objective | None = None,
@@ -67,7 +66,7 @@ class Model(nn.Module):
     def sample(
         self,
         batch: Batch | int,
-        sampler: Walk | None = None,
+        sampler: Sampling | None = None,
         *,
         guidance: float = 1.0,
         prior: Distribution | None = None,
@@ -79,7 +78,7 @@ class Model(nn.Module):
         Args:
             batch: how many, or a batch whose conditions, masks and observed entries the samples
                 shall have.
-            sampler: how; None: the best of 32 evaluations, `auto(32)`.
+            sampler: how; None: the best of 32 evaluations, `auto(32, process)`.
             guidance: 1: the conditional model; above 1: classifier-free guidance; 0: the
                 unconditional model.
             prior: the law of the first state; None: the model's.
@@ -90,7 +89,7 @@ class Model(nn.Module):
         denoiser = (
             self.denoiser if guidance == 1 or not batch.cond else Guided(self.denoiser, guidance)
         )
-        draw = auto(32) if sampler is None else sampler
+        draw = auto(32, self.process) if sampler is None else sampler
         start = self._start(batch) if prior is None else prior
         x = draw(
             self.process, denoiser, batch, prior=start, generator=generator, callback=callback

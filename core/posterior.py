@@ -4,10 +4,14 @@ Mean    its expectation E[x_0 | x_t]: all that a Gaussian process needs, for sco
         velocity are linear in it
 Levels  probabilities of each level of quantised data for every entry: it has a mean, and
         decodes exactly
+Categories  probabilities p(x_0 | x_t) of each level of every column of codes
+Ratios      p_t(y) / p_t(x) of the states that differ from x_t in one column: the score of a
+            jump process
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -16,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-__all__ = ["Levels", "Mean", "Posterior"]
+__all__ = ["Categories", "Levels", "Mean", "Parts", "Posterior", "Ratios"]
 
 
 class Posterior(Protocol):
@@ -63,3 +67,29 @@ class Levels:
         with torch.autocast(q.device.type, enabled=False):
             out = scaled_dot_product_attention(q, self.key[None, None], v[None, None], scale=1.0)
         return out[..., 0].reshape(self.query.shape[:-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Categories:
+    """p(x_0 = k | x_t) ~ exp(logits) of every column, (B, ..., K); -inf where a column lacks a
+    level."""
+
+    logits: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Ratios:
+    """log p_t(x with x_d := y) / p_t(x), (B, ..., N); 0 at y = x_d.
+
+    The same up to a constant as log p_t(y | the other columns), which is what SDDM's networks
+    name (Sun et al. 2023); SEDD's name the ratio itself (Lou et al. 2024).
+    """
+
+    log_ratio: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A belief about every part of a state of mixed data, by name."""
+
+    parts: Mapping[str, Mean | Levels | Categories | Ratios]

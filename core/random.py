@@ -53,7 +53,7 @@ def uniform(shape: tuple[int, ...], like: Tensor, generator: Generator = None) -
 
 def low_discrepancy(like: Tensor, generator: Generator = None) -> Tensor:
     """(u + i/n) mod 1 for the n rows of `like`, of the whole distributed batch if there is one:
-    stratified, from one draw (VDM)."""
+    stratified, from one draw (VDM); never 0, where a schedule's log-SNR may be infinite."""
     n = len(like)
     rank, world, base = (
         (generator.rank, generator.world, generator.base)
@@ -61,7 +61,11 @@ def low_discrepancy(like: Tensor, generator: Generator = None) -> Tensor:
         else (0, 1, generator)
     )
     rows = torch.arange(rank * n, (rank + 1) * n, device=like.device, dtype=like.dtype)
-    return torch.add(uniform((1,), like, base), rows, alpha=1 / (n * world)).frac_()
+    return (
+        torch.add(uniform((1,), like, base), rows, alpha=1 / (n * world))
+        .frac_()
+        .clamp_(min=2.0**-26)
+    )
 
 
 _MASK = (1 << 64) - 1

@@ -87,6 +87,10 @@ class LogSNRTimes(Times):
 
     def draw(self, u: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor]:
         top, bottom = schedule.log_snr_max, schedule.log_snr_min
+        if not math.isfinite(top - bottom):
+            raise ValueError(
+                f"LogSNRTimes: the window {top} to {bottom} is infinite; take Uniform() or LogisticTimes()"
+            )
         return _at(top - (top - bottom) * u, top - bottom, schedule)
 
 
@@ -97,7 +101,8 @@ class LogisticTimes(Times):
 
     For data of variance v the noise error is sigmoid(log-SNR + log v) a dimension, whose slope in
     log-SNR is this density with `loc = -log v` and `scale = 1`; a wider spectrum of variances
-    wants a larger scale. With `loc = 0` and `scale = 1`, sigma^2 is uniform.
+    wants a larger scale. With `loc = 0` and `scale = 1`, sigma^2 is uniform; with `scale = 2`, the
+    share of codes that is kept. The window may be infinite.
     """
 
     loc: float = 0.0
@@ -105,6 +110,8 @@ class LogisticTimes(Times):
 
     def draw(self, u: Tensor, schedule: Schedule) -> tuple[Tensor, Tensor]:
         low, high = schedule.log_snr_min, schedule.log_snr_max
+        if math.isinf(low):  # no times lie nearer to where nothing is kept
+            u = u.clamp(max=1 - 4 * torch.finfo(u.dtype).eps)
         width = self._cdf(high) - self._cdf(low)
         # both tails of the law at the quantile, each exact where it is small; t rises with u
         above = self._tail(high) + width * u

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Affine", "Anchored", "Quantised", "Transform"]
+__all__ = ["Affine", "Anchored", "Codes", "Quantised", "Transform"]
 
 Conditions = Mapping[str, Tensor]
 
@@ -40,7 +40,7 @@ class Transform(nn.Module, ABC):
     @abstractmethod
     def values(self) -> Tensor | None:
         """The grid of quantised data in the model's units (K,), increasing and equally spaced;
-        None: real-valued data."""
+        None: real-valued data, and codes, whose process knows them."""
 
 
 class Affine(Transform):
@@ -137,3 +137,22 @@ class Quantised(Transform):
     @property
     def values(self) -> Tensor:
         return self.grid
+
+
+class Codes(Transform):
+    """Categories 0 ... size - 1 of every column, int64 outside, the same numbers as floats inside: a
+    jump process takes them as they are."""
+
+    def encode(self, raw: Tensor, cond: Conditions | None = None) -> Tensor:
+        return raw if raw.is_floating_point() else raw.to(torch.get_default_dtype())
+
+    def decode(self, x: Tensor, cond: Conditions | None = None) -> Tensor:
+        return x.long()
+
+    @property
+    def log_det(self) -> float:
+        return 0.0
+
+    @property
+    def values(self) -> None:
+        return None

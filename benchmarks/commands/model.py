@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["likelihood", "sample", "train"]
 
+_AT_ONCE = 32_768  # entries that are sampled at once, of states that are small
+
 TaskName = Annotated[str, typer.Argument(help="A task, as in `unnoise bench list`.")]
 Target = Annotated[
     str,
@@ -55,7 +57,7 @@ def train(
 def sample(
     target: Target,
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 16,
-    to: Annotated[Path, typer.Option("--output", "-o", help="File to write; its suffix chooses the format.")] = Path("samples.png"),
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; its suffix chooses the format. Default: samples, in the task's first format.")] = None,
     label: Annotated[int | None, typer.Option("--label", min=0, help="Class of all samples; default: all classes in turn.")] = None,
     guidance: Annotated[float, typer.Option("--guidance", min=0, help="1: plain conditional; above: sharper classes.")] = 1.0,
     nfe: Annotated[int, typer.Option("--nfe", min=2, help="Network evaluations a sample; the best sampler for so many is taken.")] = 32,
@@ -68,14 +70,21 @@ def sample(
     from unnoise.core.batch import Batch
     from unnoise.core.progress import quiet as quietly
     from unnoise.core.progress import track
+    from unnoise.core.process import LinearGaussian
     from unnoise.core.random import seeded
     from unnoise.core.sampler import AnyNoise, Sampler, auto
 
     use_threads(threads)
     task, splits, model = _load(target, preset, seed, out, device)
-    sampler = auto(nfe) if noise_level is None else Sampler(AnyNoise(noise_level), steps=nfe - 1)
+    sampler = auto(nfe, model.process)
+    if noise_level is not None:
+        if not isinstance(model.process, LinearGaussian):
+            raise ValueError(f"--noise-level: {target} is no diffusion of numbers; leave it out")
+        sampler = Sampler(AnyNoise(noise_level), steps=nfe - 1)
     if task.write is None:
         raise ValueError(f"{target}: this task can't write samples to a file")
+    if to is None:
+        to = Path("samples").with_suffix(task.formats[0] if task.formats else "")
     if task.formats and to.suffix not in task.formats:
         raise ValueError(f"--output: {to} doesn't end in {' or '.join(task.formats)}")
     if label is not None and task.conditions is None:
@@ -83,12 +92,13 @@ def sample(
     cond = task.conditions(splits, n, label) if task.conditions else {}
     batch = Batch.empty(n, model.shape, cond).to(next(model.parameters()).device)
     generator = seeded(seed)
+    size = max(50, _AT_ONCE // max(math.prod(model.shape), 1))
     with quietly(quiet):
         drawn = [
             model.sample(
-                batch.rows(slice(i, i + 50)), sampler, guidance=guidance, generator=generator
+                batch.rows(slice(i, i + size)), sampler, guidance=guidance, generator=generator
             ).cpu()
-            for i in track(range(0, n, 50), f"{n} samples, {sampler.nfe} evaluations each")
+            for i in track(range(0, n, size), f"{n} samples, {nfe} evaluations each")
         ]
     task.write(torch.cat(drawn), to)
     typer.echo(to)
@@ -96,7 +106,7 @@ def sample(
 
 def likelihood(
     target: Target,
-    method: Annotated[str, typer.Option("--method", help="bound, flow or immse.")] = "bound",
+    method: Annotated[str, typer.Option("--method", help="bound, flow or immse; of codes bound or ordered.")] = "bound",
     split: Annotated[str, typer.Option("--split", help="train, valid or test.")] = "test",
     n: Annotated[int, typer.Option("-n", min=1, help="At most so many items.")] = 100,
     draws: Annotated[int, typer.Option("--draws", min=2, help="Noise levels an item, for bound and immse.")] = 64,
@@ -104,7 +114,7 @@ def likelihood(
 ) -> None:  # fmt: skip
     """Print log-likelihoods of held-out data, in bits/dim and nats, with standard errors and what
     they promise."""
-    from unnoise.core.likelihood import IMMSE, Bound, Flow, Hutchinson, LikelihoodResult
+    from unnoise.core.likelihood import IMMSE, Bound, Flow, Hutchinson, LikelihoodResult, Ordered
     from unnoise.core.progress import quiet as quietly
     from unnoise.core.progress import track
     from unnoise.core.random import seeded
@@ -114,6 +124,7 @@ def likelihood(
         "bound": Bound(draws),
         "flow": Flow(64, Hutchinson(1), LogSNRGrid()),
         "immse": IMMSE(draws),
+        "ordered": Ordered(),
     }
     if method not in methods:
         raise ValueError(f"--method: {method!r} is none of {', '.join(methods)}")

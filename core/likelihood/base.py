@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
-from unnoise.core.distribution import Centred, Distribution, divergence
+from unnoise.core.distribution import Centred, Distribution, divergence, opposite
 from unnoise.core.likelihood.result import LikelihoodResult
-from unnoise.core.posterior import Mean, Posterior
-from unnoise.core.process import Gaussian
-from unnoise.core.process.linear import LinearGaussian
+from unnoise.core.posterior import Mean
+from unnoise.core.process import Gaussian, LinearGaussian, Process
 from unnoise.core.random import Generator, low_discrepancy
 from unnoise.core.schedule import Level
-from unnoise.core.times import LogSNRTimes, Times
+from unnoise.core.times import LogisticTimes, LogSNRTimes, Times
 
 __all__ = [
     "Likelihood",
     "PathLikelihood",
     "Query",
-    "mirrored",
     "path_kl",
     "require_pairs",
 ]
@@ -39,13 +38,13 @@ class Query:
         denoiser: its denoiser.
         batch: the states, in the model's units.
         prior: p(x_1).
-        values: the grid (K,) that quantised states lie on, for a log probability; None: a log
-            density.
+        values: the grid (K,) that quantised states lie on, for a log probability; None: what the
+            process itself gives, a log density of numbers and a log probability of codes.
         generator: source of all randomness.
     """
 
-    process: LinearGaussian
-    denoiser: Denoiser[Posterior]
+    process: Process[Any]
+    denoiser: Denoiser[Any]
     batch: Batch
     prior: Distribution
     values: Tensor | None
@@ -58,7 +57,7 @@ class Query:
     @property
     def dims(self) -> Tensor:
         """Free dimensions of each state, (B,)."""
-        return self.process.noise.dims(self.batch)
+        return self.process.dims(self.batch)
 
     @property
     def ends(self) -> tuple[Level, Level]:
@@ -76,6 +75,18 @@ class Query:
             return self.process
         raise ValueError(
             f"{name} needs a Gaussian process, got {type(self.process).__name__}; take Bound, which needs none"
+        )
+
+    def linear(self, name: str) -> LinearGaussian:
+        """The process, if it is a linear Gaussian one.
+
+        Raises:
+            ValueError: if it is another one.
+        """
+        if isinstance(self.process, LinearGaussian):
+            return self.process
+        raise ValueError(
+            f"{name} needs a linear Gaussian process, got {type(self.process).__name__}; take Bound, which needs none"
         )
 
     def noisy(self, level: Level) -> Tensor:
@@ -104,9 +115,10 @@ class Query:
     def step(self, x_t: Tensor, level: Level, to: Level) -> tuple[Centred, Centred]:
         """q(x_s | x_t, x) and p(x_s | x_t), two Gaussians of one covariance, in float64: log
         densities of large states differ by less than their single precision."""
+        process = self.linear("a bound on a grid of steps")
         belief = self.denoiser(x_t, level, self.batch).mean
         true, believed = (
-            self.process.reverse(x_t.double(), level, to, Mean(mean.double()), self.batch)
+            process.reverse(x_t.double(), level, to, Mean(mean.double()), self.batch)
             for mean in (self.batch.x, belief)
         )
         return true, believed
@@ -122,8 +134,8 @@ class Likelihood(ABC):
     @torch.no_grad()
     def __call__(
         self,
-        process: LinearGaussian,
-        denoiser: Denoiser[Posterior],
+        process: Process[Any],
+        denoiser: Denoiser[Any],
         batch: Batch,
         *,
         prior: Distribution | None = None,
@@ -142,14 +154,15 @@ class PathLikelihood(Likelihood):
 
     Attributes:
         draws: evaluations for each item, in pairs of opposite noise at stratified levels.
-        times: the density of the levels.
+        times: the density of the levels; None: uniform in log-SNR for a linear Gaussian process,
+            else uniform in the share that is kept (`LogisticTimes`), which knows no end.
 
     Raises:
         ValueError: if `draws` is odd or less than 2.
     """
 
     draws: int = 32
-    times: Times = field(default_factory=LogSNRTimes)
+    times: Times | None = None
 
     def __post_init__(self) -> None:
         require_pairs(self.draws)
@@ -161,10 +174,15 @@ class PathLikelihood(Likelihood):
             query.denoiser,
             query.batch,
             self.draws,
-            self.times,
+            self.times or default_times(query.process),
             density=query.density,
             generator=query.generator,
         )
+
+
+def default_times(process: Process[Any]) -> Times:
+    """Where a bound looks if nobody says."""
+    return LogSNRTimes() if isinstance(process, LinearGaussian) else LogisticTimes()
 
 
 def require_pairs(draws: int) -> None:
@@ -180,8 +198,8 @@ def require_pairs(draws: int) -> None:
 
 
 def path_kl(
-    process: LinearGaussian,
-    denoiser: Denoiser[Posterior],
+    process: Process[Any],
+    denoiser: Denoiser[Any],
     batch: Batch,
     draws: int,
     times: Times,
@@ -202,10 +220,9 @@ def path_kl(
     def pair(k: int) -> Tensor:
         t, inverse_density = times.draw((k + shift) / (draws // 2), process.schedule)
         level = process.schedule.level(t, batch.x.ndim)
-        x_t, opposite = mirrored(process, batch, level, generator)
+        x_t, other = opposite(process.marginal(batch.x, level, batch), generator)
         one, two = (
-            process.rate(batch.x, x, level, denoiser(x, level, batch), batch)
-            for x in (x_t, opposite)
+            process.rate(batch.x, x, level, denoiser(x, level, batch), batch) for x in (x_t, other)
         )
         rate = 0.5 * (one + two)
         if density:  # what a denoiser gets wrong of a density at high log-SNR is the noise itself
@@ -214,15 +231,6 @@ def path_kl(
         return rate * inverse_density * process.schedule.speed(t)
 
     return average(pair, draws // 2)
-
-
-def mirrored(
-    process: LinearGaussian, batch: Batch, level: Level, generator: Generator
-) -> tuple[Tensor, Tensor]:
-    """Two states at a level with opposite noise."""
-    law = process.marginal(batch.x, level, batch)
-    x_t = law.sample(generator)
-    return x_t, 2 * law.mean - x_t
 
 
 def average(draw: Callable[[int], Tensor], n: int) -> tuple[Tensor, Tensor]:

@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from unnoise.core.distribution import opposite
 from unnoise.core.likelihood.base import (
     Likelihood,
     PathLikelihood,
     Query,
     average,
-    mirrored,
     require_pairs,
 )
 from unnoise.core.likelihood.result import Kind, LikelihoodResult
@@ -97,14 +97,14 @@ class DiscreteBound(Likelihood):
 def step_kl(query: Query, level: Level, to: Level) -> Tensor:
     """E KL(q(x_s | x_t, x) || p(x_s | x_t)) by one pair of opposite noise, (B,)."""
     process, batch = query.process, query.batch
-    x_t, opposite = mirrored(process, batch, level, query.generator)
+    x_t, other = opposite(process.marginal(batch.x, level, batch), query.generator)
 
     def kl(x: Tensor) -> Tensor:
         true, believed = query.step(x, level, to)
         at = true.mean  # the covariances are one: log q - log p at q's mean is the KL
         return true.log_prob(at) - believed.log_prob(at)
 
-    nats = 0.5 * (kl(x_t) + kl(opposite)).to(batch.x.dtype)
+    nats = 0.5 * (kl(x_t) + kl(other)).to(batch.x.dtype)
     if not query.density:
         return nats
     log_snr, finer = level.condition(batch.x), to.condition(batch.x)

@@ -77,7 +77,9 @@ class Weighted(Integral):
         x_t = process.marginal(batch.x, level, batch).sample(generator)
         rate = self.rate(process, denoiser, x_t, level, told, generator)
         weight = self.weight(level, process.schedule)
-        entries = batch.dims() if batch.mask is not None else math.prod(batch.x.shape[1:])
+        entries = (
+            batch.dims().clamp(min=1) if batch.mask is not None else math.prod(batch.x.shape[1:])
+        )
         return weighed(rate, weight * inverse_density / entries)
 
     def extra_repr(self) -> str:

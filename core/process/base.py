@@ -2,14 +2,15 @@
 
 In the view of denoising Markov models (Benton et al. 2024) a diffusion and a jump process are the
 same thing: a marginal q(x_t | x_0), and a reverse step that would be exact if x_0 were known. A
-denoiser replaces x_0 by a belief about it. Loss, sampler and bound are written once against these
-five methods; an algorithm that needs more of its process says so in its type.
+denoiser replaces x_0 by a belief about it. Loss and bound are written once against the first five
+methods, with three that keep the books; an algorithm that needs more of its process, as samplers do,
+says so in its type.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from torch import Tensor, nn
 
@@ -59,3 +60,16 @@ class Process(nn.Module, ABC, Generic[P_contra]):
     @abstractmethod
     def decode(self, x_t: Tensor, level: Level, posterior: P_contra, batch: Batch) -> Distribution:
         """p(x_0 | x_t) at the smallest t."""
+
+    @abstractmethod
+    def on(self, schedule: Schedule) -> Self:
+        """The same process under another schedule."""
+
+    @abstractmethod
+    def dims(self, batch: Batch) -> Tensor:
+        """Free dimensions of each state, (B,)."""
+
+    @abstractmethod
+    def excess(self, x_0: Tensor, x_t: Tensor, level: Level, batch: Batch) -> Tensor:
+        """What of a density's path cost is that of the noise drawn, (B,): mean zero, a control
+        variate; 0 where the data have probabilities."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 from torch import Tensor
 
@@ -76,9 +75,8 @@ class LinearGaussian(Process[Posterior]):
     ) -> Centred:
         """p(u_s | u_t), s < t: the ancestral step."""
 
-    @abstractmethod
-    def on(self, schedule: Schedule) -> Self:
-        """The same process under another schedule."""
+    def dims(self, batch: Batch) -> Tensor:
+        return self.noise.dims(batch)
 
     @abstractmethod
     def gauge(self, level: Level) -> float:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unnoise.core.schedule import Schedule
 
-__all__ = ["Grid", "LogSNRGrid", "PowerGrid", "SigmaGrid"]
+__all__ = ["CosineGrid", "Grid", "LogSNRGrid", "PowerGrid", "SigmaGrid"]
 
 
 class Grid(ABC):
@@ -34,6 +34,15 @@ class PowerGrid(Grid):
 
     def __call__(self, schedule: Schedule, steps: int) -> Tensor:
         return _uniform(steps) ** self.power
+
+
+@dataclass(frozen=True)
+class CosineGrid(Grid):
+    """t = sin(pi u / 2), u uniform: few entries are unmasked while little is known (MD4, Shi et al.
+    2024)."""
+
+    def __call__(self, schedule: Schedule, steps: int) -> Tensor:
+        return _pinned(torch.sin(0.5 * torch.pi * _uniform(steps)))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""What every way of sampling shares: where the walk starts, along which schedule, and how it ends.
+"""What every way of sampling shares, and walks of linear Gaussian processes: where they start, along
+which schedule, and how they end.
 
 What is walked need not be the schedule of training: networks see log-SNR alone, so `path` may be
 any schedule, and its window is pinned to that of the process. By default it is the angle schedule
@@ -10,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,13 +19,13 @@ from torch import Tensor
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser, Given
 from unnoise.core.distribution import Distribution
-from unnoise.core.posterior import Posterior
+from unnoise.core.process import Process
 from unnoise.core.process.linear import LinearGaussian
 from unnoise.core.random import Generator
 from unnoise.core.sampler.solver import Draw, Mean
 from unnoise.core.schedule import Cosine, Level, Schedule
 
-__all__ = ["Angle", "Callback", "Path", "Walk", "on_path"]
+__all__ = ["Angle", "Callback", "Path", "Sampling", "Walk", "on_path"]
 
 Callback = Callable[[int, Level, Tensor], None]  # step index, the level reached, the state there
 
@@ -45,8 +47,34 @@ def on_path(path: Path, process: LinearGaussian) -> LinearGaussian:
     return process.on(schedule.between(own.log_snr_max, own.log_snr_min))
 
 
-class Walk(ABC):
-    """From the prior to data."""
+class Sampling(ABC):
+    """From the prior to data, by a process and its denoiser."""
+
+    @abstractmethod
+    def __call__(
+        self,
+        process: Process[Any],
+        denoiser: Denoiser[Any],
+        batch: Batch,
+        *,
+        prior: Distribution | None = None,
+        generator: Generator = None,
+        callback: Callback | None = None,
+    ) -> Tensor:
+        """Samples shaped as batch.x, which gives shape, dtype, device and the observed values.
+
+        Args:
+            process: the noising process that the denoiser was made for.
+            denoiser: its denoiser.
+            batch: conditions, masks and observed entries of the states to draw.
+            prior: the law of the first state; None: the process's own.
+            generator: source of all randomness.
+            callback: called after every step.
+        """
+
+
+class Walk(Sampling):
+    """A walk of a linear Gaussian process; it sees the denoiser's mean alone."""
 
     path: Path
     denoise: bool
@@ -60,8 +88,8 @@ class Walk(ABC):
     @torch.no_grad()
     def __call__(
         self,
-        process: LinearGaussian,
-        denoiser: Denoiser[Posterior],
+        process: Process[Any],
+        denoiser: Denoiser[Any],
         batch: Batch,
         *,
         prior: Distribution | None = None,
@@ -69,18 +97,17 @@ class Walk(ABC):
         generator: Generator = None,
         callback: Callback | None = None,
     ) -> Tensor:
-        """Samples shaped as batch.x.
+        """See `Sampling`; `x` is the first state itself, in the gauge of the process, instead of a
+        draw.
 
-        Args:
-            process: the noising process that the denoiser was made for.
-            denoiser: its denoiser.
-            batch: conditions, masks and observed entries of the states to draw; `batch.x` gives
-                shape, dtype, device and the observed values.
-            prior: the law of the first state; None: the process's own.
-            x: the first state itself, in the gauge of the process, instead of a draw.
-            generator: source of all randomness.
-            callback: called after every step.
+        Raises:
+            TypeError: for a process that isn't linear Gaussian.
         """
+        if not isinstance(process, LinearGaussian):
+            raise TypeError(
+                f"{type(self).__name__} walks linear Gaussian processes, got {type(process).__name__}; "
+                "for codes take JumpSampler, for mixed data ProductSampler, for either auto(nfe, process)"
+            )
         denoiser = denoiser if batch.observed is None else Given(denoiser)
 
         def mean(x: Tensor, level: Level) -> Tensor:

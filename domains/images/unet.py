@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unnoise.core.batch import Batch
+from unnoise.core.embedding import fourier
 
 __all__ = ["UNet"]
 
@@ -50,7 +51,7 @@ class UNet(nn.Module):
         self.channels, self.features, self.depths = channels, features, len(widths)
         embedding = 4 * widths[0]
         self.embed = nn.Sequential(
-            nn.Linear(2 * _FREQUENCIES, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+            nn.Linear(32, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
         )
         self.label = nn.Embedding(classes + 1, embedding) if classes else None
         self.enter = nn.Conv2d(channels, widths[0], 3, padding=1)
@@ -167,16 +168,6 @@ class Upsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
         return out
-
-
-_FREQUENCIES = 16
-
-
-def fourier(t: Tensor) -> Tensor:
-    """Sines and cosines of t (B,) at geometric frequencies, (B, 32)."""
-    frequencies = torch.logspace(-1, math.log10(4), _FREQUENCIES, device=t.device, dtype=t.dtype)
-    angles = math.pi * t[:, None] * frequencies
-    return torch.cat([angles.sin(), angles.cos()], 1)
 
 
 def _groups(width: int) -> int:

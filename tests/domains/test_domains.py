@@ -16,6 +16,17 @@ from unnoise.domains.task import Splits
 
 PLUG_IN = Path(__file__).parents[2] / "examples" / "rings" / "unnoise_rings.py"
 TASKS = task_names()
+PLACED = (
+    "mnist",
+    "debd/",
+    "bayesnet/",
+    "mushroom",
+    "car",
+    "breast-cancer",
+    "text/",
+    "jsb",
+    "adult",
+)  # in $UNNOISE_DATA
 
 installed = pytest.mark.skipif(
     "rings/two-moons" not in TASKS,
@@ -28,8 +39,8 @@ def few() -> Callable[[str], Splits]:
     """The first rows of a task's data, if they can be had without a download."""
 
     def load(name: str) -> Splits:
-        if "mnist" in name and not os.environ.get("UNNOISE_DATA"):
-            pytest.skip("MNIST lies in $UNNOISE_DATA, which is not set")
+        if any(each in name for each in PLACED) and not os.environ.get("UNNOISE_DATA"):
+            pytest.skip(f"the data of {name} lie in $UNNOISE_DATA, which is not set")
         splits = make(name).data()
         return replace(
             splits,
@@ -39,7 +50,9 @@ def few() -> Callable[[str], Splits]:
     return load
 
 
-@pytest.mark.parametrize("name", ["core/mixture-2", "images/digits", "images/mnist"])
+@pytest.mark.parametrize(
+    "name", ["core/mixture-2", "images/digits", "images/mnist", "categorical/graycode/2spirals"]
+)
 def test_our_tasks_are_found(name: str) -> None:
     assert name in TASKS
     assert sorted(TASKS) == TASKS

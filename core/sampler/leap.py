@@ -1,0 +1,230 @@
+r"""Rules for one step of a jump process from a time B to an earlier B_s, tau = B - B_s.
+
+With $\hat R$ the reverse rates at B and $\Lambda_d = \sum_v \hat R[x_d, v]$, column by column:
+
+    Analytic          p(x_s = v) ~ (w q_s)_v q_{t|s}(v -> x)    exact if the other columns stood still
+                      (SDDM's step, D3PM's posterior, SEDD's Tweedie; MDLM's ancestral step)
+    Euler             p(v) = tau R_hat[x, v], stay with what is left
+    ExponentialEuler  jump with probability 1 - e^(-tau Lambda), to v ~ R_hat[x, v]
+    NominalLeap       n_v ~ Poisson(tau R_hat[x, v]) jumps; more than one jump is none (tau-leaping)
+    OrdinalLeap       x + sum_v n_v (v - x), kept inside the alphabet (tau-leaping)
+    Confident         of the masked entries, those whose drawn value is likeliest (MaskGIT)
+
+All are first order in tau. Analytic has the least error, and is exact for a single column.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from unnoise.core.batch import Batch
+from unnoise.core.distribution import Lattice
+from unnoise.core.posterior import Categories
+from unnoise.core.process.jump import Jump, JumpBelief, codes, columns, like
+from unnoise.core.random import Generator, uniform
+
+__all__ = [
+    "Analytic",
+    "Confident",
+    "Euler",
+    "ExponentialEuler",
+    "JumpSolver",
+    "NominalLeap",
+    "OrdinalLeap",
+    "law_of_hazards",
+    "reverse_rates",
+]
+
+
+class JumpSolver(ABC):
+    """A rule for one step."""
+
+    @abstractmethod
+    def step(
+        self,
+        process: Jump,
+        x_t: Tensor,
+        times: tuple[Tensor, Tensor],
+        belief: JumpBelief,
+        batch: Batch,
+        generator: Generator,
+    ) -> Tensor:
+        """The state (B, ...) at B_s of a state at B; `times` are B and B_s, scalars."""
+
+
+@dataclass(frozen=True)
+class Analytic(JumpSolver):
+    """p(x_s | x_t) of every column by itself, whatever the step."""
+
+    def step(
+        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        batch: Batch, generator: Generator,
+    ) -> Tensor:  # fmt: skip
+        return drawn(process.step_law(x_t, *times, belief), x_t, generator)
+
+
+@dataclass(frozen=True)
+class Euler(JumpSolver):
+    """p(v) = tau R_hat[x, v] (LBJF)."""
+
+    def step(
+        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        batch: Batch, generator: Generator,
+    ) -> Tensor:  # fmt: skip
+        hazards = expected(process, x_t, times, belief)
+        return drawn(law_of_hazards(hazards, x_t, 1 - hazards.sum(-1)), x_t, generator)
+
+
+@dataclass(frozen=True)
+class ExponentialEuler(JumpSolver):
+    """A jump with probability 1 - e^(-tau Lambda): rates frozen over the step."""
+
+    def step(
+        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        batch: Batch, generator: Generator,
+    ) -> Tensor:  # fmt: skip
+        hazards = expected(process, x_t, times, belief)
+        return drawn(frozen(hazards, x_t), x_t, generator)
+
+
+@dataclass(frozen=True)
+class NominalLeap(JumpSolver):
+    """Poisson numbers of jumps; a column that would jump twice stays, for the sum of two jumps
+    means nothing between names."""
+
+    def step(
+        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        batch: Batch, generator: Generator,
+    ) -> Tensor:  # fmt: skip
+        hazards = expected(process, x_t, times, belief)
+        once = hazards * torch.exp(-hazards.sum(-1, keepdim=True))
+        return drawn(law_of_hazards(once, x_t, 1 - once.sum(-1)), x_t, generator)
+
+
+@dataclass(frozen=True)
+class OrdinalLeap(JumpSolver):
+    """Poisson numbers of jumps, all of them made at once: for levels that have distances.
+
+    Raises:
+        ValueError: if the noise has a state of its own, which is no level.
+    """
+
+    def step(
+        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        batch: Batch, generator: Generator,
+    ) -> Tensor:  # fmt: skip
+        if process.rates.mask is not None:
+            raise ValueError(
+                "OrdinalLeap: the mask has no place among the levels; take NominalLeap"
+            )
+        hazards = expected(process, x_t, times, belief)
+        numbers = poisson(hazards, generator)
+        x = codes(x_t)
+        far = torch.arange(hazards.shape[-1], device=x.device) - x[..., None]
+        top = torch.tensor(process.rates.sizes, device=x.device) - 1
+        moved = (x + (numbers * far).sum(-1)).clamp(min=0).minimum(top)
+        return moved.reshape(x_t.shape).to(x_t.dtype)
+
+
+@dataclass(frozen=True)
+class Confident(JumpSolver):
+    """As many entries as the schedule unmasks, but those that are surest of what they drew.
+
+    For the absorbing noise. Not the law of the model: it trades spread for likely samples.
+
+    Attributes:
+        temperature: of Gumbel noise on the log-probabilities, in nats, times the share that is
+            still masked.
+
+    Raises:
+        ValueError: if the noise has no mask, or the belief is one of ratios.
+    """
+
+    temperature: float = 1.0
+
+    def step(
+        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        batch: Batch, generator: Generator,
+    ) -> Tensor:  # fmt: skip
+        if process.rates.mask is None or not isinstance(belief, Categories):
+            raise ValueError("Confident: needs the absorbing noise and a belief about x_0")
+        x = codes(x_t)
+        masked = x == process.rates.mask
+        free = torch.ones_like(masked)
+        if batch.mask is not None:
+            free = batch.mask.expand_as(batch.x).reshape(x.shape)
+            masked = masked & free
+        if batch.observed is not None:
+            free = free & ~batch.observed.expand_as(batch.x).reshape(x.shape)
+        gone = -torch.expm1(-times[1])
+        left = (free.sum(1) * gone).round().long()  # masked entries after the step
+        log_p = torch.log_softmax(columns(belief.logits), -1)
+        value = codes(drawn(log_p, x_t, generator))
+        sure = log_p.gather(-1, value[..., None])[..., 0].double()
+        u = uniform(tuple(x.shape), sure, generator).clamp(1e-300, 1 - 1e-16)
+        sure = sure - self.temperature * gone * torch.log(-torch.log(u))
+        rank = sure.masked_fill(~masked, torch.inf).argsort(1, descending=True).argsort(1)
+        reveal = (x == process.rates.mask) & (rank < (x.shape[1] - left)[:, None])
+        return torch.where(reveal, value, x).reshape(x_t.shape).to(x_t.dtype)
+
+
+def reverse_rates(process: Jump, x_t: Tensor, B: Tensor, belief: JumpBelief) -> Tensor:
+    """R_hat[x, v] = R[v, x] s_v of every column, 0 at v = x, (B, D, N)."""
+    into = process.rates.into(codes(x_t)).to(x_t.dtype)
+    return torch.where(into > 0, into * process.log_ratio(x_t, B, belief).exp(), 0.0)
+
+
+def expected(
+    process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief
+) -> Tensor:
+    """tau R_hat, the expected number of jumps to every state if rates stood still, (B, D, N).
+
+    Raises:
+        ValueError: if the step starts where nothing is kept: it has no length.
+    """
+    tau = times[0] - times[1]
+    if not bool(tau.isfinite()):
+        raise ValueError(
+            "a step at constant rates can't start where nothing is kept; take Analytic, or give the schedule a finite log_snr_min"
+        )
+    return tau * reverse_rates(process, x_t, times[0], belief)
+
+
+def law_of_hazards(jump: Tensor, x_t: Tensor, stay: Tensor) -> Tensor:
+    """log probabilities, up to a constant, of jumps (B, D, N) and of staying (B, D)."""
+    here = one_hot(codes(x_t), jump.shape[-1]).bool()
+    return torch.where(here, stay.clamp(min=0)[..., None], jump).log()
+
+
+def frozen(hazards: Tensor, x_t: Tensor) -> Tensor:
+    """The law of one jump at most, with probability 1 - e^-Lambda."""
+    total = hazards.sum(-1, keepdim=True)
+    jump = hazards * torch.where(total > 0, -torch.expm1(-total) / total.clamp(min=1e-30), 0.0)
+    return law_of_hazards(jump, x_t, torch.exp(-total[..., 0]))
+
+
+def drawn(law: Tensor, x_t: Tensor, generator: Generator) -> Tensor:
+    """A state from log-probabilities of its columns (B, D, N)."""
+    values = torch.arange(law.shape[-1], dtype=x_t.dtype, device=x_t.device)
+    return Lattice(like(law, x_t), values, Batch(x_t)).sample(generator)
+
+
+def poisson(mean: Tensor, generator: Generator, most: int = 64) -> Tensor:
+    """Poisson draws by the inverse CDF, at most `most`: it has an owner, which torch's has not on
+    every device."""
+    mean = mean.double()
+    u = uniform(tuple(mean.shape), mean, generator)
+    term, total, count = torch.exp(-mean), torch.zeros_like(mean), torch.zeros_like(mean)
+    for k in range(1, most + 1):
+        total = total + term
+        below = u >= total
+        if not bool(below.any()):
+            break
+        count = count + below
+        term = term * mean / k
+    return count.long()

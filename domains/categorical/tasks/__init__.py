@@ -1,0 +1,1 @@
+"""The tasks of categorical data, a file a family."""
