@@ -84,14 +84,17 @@ class Bayes(Reading[Categories]):
 
 
 class Direct(Reading[Categories]):
-    """p(x_0 | x_t) ~ exp(F)."""
+    """p(x_0 | x_t) ~ exp(F), and 0 for levels that can't have become x_t."""
 
     def __init__(self, rates: Rates) -> None:
         super().__init__()
         self.rates = rates
 
     def read(self, out: Tensor, x_t: Tensor, level: Level) -> Categories:
-        return Categories(_levels(out.to(x_t.dtype), self.rates))
+        evidence = self.rates.column(codes(x_t), elapsed(flat(level), x_t))
+        impossible = (evidence[..., : self.rates.levels] == 0).reshape_as(out)
+        out = out.to(x_t.dtype).masked_fill(impossible, -torch.inf)
+        return Categories(_levels(out, self.rates))
 
 
 class Conditionals(Reading[Ratios]):

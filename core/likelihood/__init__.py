@@ -13,7 +13,7 @@ from unnoise.core.likelihood.flow import Flow
 from unnoise.core.likelihood.immse import IMMSE
 from unnoise.core.likelihood.importance import ImportanceWeighted
 from unnoise.core.likelihood.ode import AdamsMultistep, Rule, RungeKutta
-from unnoise.core.likelihood.ordered import Ordered
+from unnoise.core.likelihood.ordered import MaskedBound, Ordered
 from unnoise.core.likelihood.result import Kind, LikelihoodResult, Summary
 from unnoise.core.likelihood.trace import ExactTrace, Hutchinson, HutchPlusPlus, Trace
 
@@ -33,6 +33,7 @@ __all__ = [
     "Kind",
     "Likelihood",
     "LikelihoodResult",
+    "MaskedBound",
     "Ordered",
     "Query",
     "Rule",

@@ -3,6 +3,7 @@
 from unnoise.core.objective.base import Integral, Objective, weighed
 from unnoise.core.objective.codes import CrossEntropy, RatioMatching
 from unnoise.core.objective.denoising import Denoising, Weighted
+from unnoise.core.objective.masks import MaskedColumns
 from unnoise.core.objective.nats import InformationMSE, Variational
 from unnoise.core.objective.score import ImplicitScoreMatching, SlicedScoreMatching
 from unnoise.core.objective.weight import Elbo, MinSNR, Simple, Weight
@@ -14,6 +15,7 @@ __all__ = [
     "ImplicitScoreMatching",
     "InformationMSE",
     "Integral",
+    "MaskedColumns",
     "MinSNR",
     "Objective",
     "RatioMatching",

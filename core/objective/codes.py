@@ -3,7 +3,8 @@ reported.
 
     CrossEntropy     E_t E sum_d -log p(x_0,d | x_t)            its least value is that of the true posterior
     RatioMatching    E_t E sum_d -log p_t(x_t,d | the others)   categorical ratio matching (SDDM, Sun et
-                     al. 2023); its least value is sum_d H(X_t,d | X_t,-d), at the true conditionals
+                     al. 2023); its least value is sum_d H(X_t,d | X_t,-d), at the true conditionals.
+                     For hollow networks: one that sees x_t,d just names it, and the loss is 0
 
 The others are rates of the process, so they are `Denoising` with a weight: with `Elbo` the bound's
 integral in nats, which for a network of ratios is score entropy with its constant (SEDD, Lou et al.
@@ -87,6 +88,4 @@ class RatioMatching(Columns):
     def column(
         self, process: Jump, x_0: Tensor, x_t: Tensor, level: Level, posterior: JumpBelief
     ) -> Tensor:
-        log_s = process.log_ratio(x_t, elapsed(flat(level), x_t), posterior)
-        exists = process.rates.exists().to(log_s.device)
-        return torch.logsumexp(log_s.masked_fill(~exists, -torch.inf), -1)
+        return torch.logsumexp(process.log_ratio(x_t, elapsed(flat(level), x_t), posterior), -1)

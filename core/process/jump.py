@@ -113,16 +113,17 @@ class Jump(Process[JumpBelief]):
 
     def cavity(self, x_t: Tensor, B: Tensor, posterior: Categories) -> Tensor:
         """p(x_0 | x_t) / q(x_0 -> x_t) of each column up to a factor, (B, D, N): the column's own
-        reading taken out of the belief again; 0 for an x_0 that can't have become x_t, whatever
-        the belief says."""
-        reading = self.rates.column(codes(x_t), B)[..., : self.rates.levels]
-        odds = columns(posterior.logits) - _tiny(reading).log()
-        return self._padded(torch.softmax(odds.masked_fill(reading == 0, -torch.inf), -1))
+        reading taken out of the belief again."""
+        odds, _ = self._odds(x_t, B, posterior)
+        return self._padded(torch.softmax(odds, -1))
 
     def step_law(self, x_t: Tensor, B: Tensor, B_s: Tensor, posterior: JumpBelief) -> Tensor:
         """log p(x_s | x_t) of each column up to a constant, (B, D, N)."""
         if isinstance(posterior, Categories):
-            law = self.rates.push(self.cavity(x_t, B, posterior), B_s)
+            # what can't have become x_t was not x_0, however sure the belief is of it
+            odds, impossible = self._odds(x_t, B, posterior)
+            w = torch.softmax(odds.masked_fill(impossible, -torch.inf), -1)
+            law = self.rates.push(self._padded(w), B_s)
         else:
             gap = B - B_s
             if not bool(gap.isfinite().all()):
@@ -136,6 +137,11 @@ class Jump(Process[JumpBelief]):
                     "take more steps, or Euler or ExponentialEuler"
                 )
         return (law * self.rates.column(codes(x_t), B - B_s)).log()
+
+    def _odds(self, x_t: Tensor, B: Tensor, posterior: Categories) -> tuple[Tensor, Tensor]:
+        """log p(x_0 | x_t) / q(x_0 -> x_t) up to a constant, and where q is 0, (B, D, K)."""
+        reading = self.rates.column(codes(x_t), B)[..., : self.rates.levels]
+        return columns(posterior.logits) - _tiny(reading).log(), reading == 0
 
     def _ratios(self, posterior: Ratios) -> Tensor:
         """Log ratios (B, D, N) with next to nothing where a column lacks a level."""

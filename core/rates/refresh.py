@@ -45,7 +45,9 @@ class Refresh(Rates):
         self.target: Tensor
         self.upper: Tensor
         self.register_buffer("target", target.double(), persistent=False)
-        self.register_buffer("upper", target.double().cumsum(1)[:, :-1].contiguous(), persistent=False)
+        self.register_buffer(
+            "upper", target.double().cumsum(1)[:, :-1].contiguous(), persistent=False
+        )
         self.absorbs = self.mask is not None and bool((target[:, -1] == 1).all())
 
     @staticmethod

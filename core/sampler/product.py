@@ -83,7 +83,8 @@ class ProductSampler(Sampling):
             name: self._mover(walked.process(name), part, levels, generator)
             for name, part in walked.batches(batch).items()
         }
-        x = kept((prior or walked.prior(batch)).sample(generator), batch)
+        x = (prior or process.prior(batch)).sample(generator)
+        x = kept(_in_gauge(x, process, walked), batch)
         for k in range(len(levels)):
             belief: Parts = denoiser(x, levels[k], batch)
             parts = walked.split(x)
@@ -101,6 +102,17 @@ class ProductSampler(Sampling):
         if isinstance(process, Jump):
             return Codes(process, self.codes, levels, batch, generator)
         raise TypeError(f"ProductSampler: no solver for a part of type {type(process).__name__}")
+
+
+def _in_gauge(x: Tensor, own: Product, walked: Product) -> Tensor:
+    """A state at t = 1 in the units of the schedule that is walked."""
+    (one,), (other,) = (p.schedule.levels(torch.ones(1)) for p in (own, walked))
+    parts = own.split(x)
+    for name, part in parts.items():
+        process = own.process(name)
+        if isinstance(process, LinearGaussian):
+            parts[name] = part * (process.on(walked.schedule).gauge(other) / process.gauge(one))
+    return torch.cat(list(parts.values()), -1)
 
 
 class Mover(ABC):

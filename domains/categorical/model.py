@@ -11,7 +11,7 @@ from torch import nn
 
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.model import Model
-from unnoise.core.objective import Denoising, Elbo
+from unnoise.core.objective import Denoising, Elbo, MaskedColumns, Objective
 from unnoise.core.process import Jump
 from unnoise.core.rates import Rates, Refresh
 from unnoise.core.reading import Bayes, CodeDenoiser
@@ -26,8 +26,11 @@ Network = Callable[[int, int, int], nn.Module]  # columns, states, odds a column
 
 def absorbing_model(problem: Problem, network: Network) -> Model:
     """A masked diffusion of a problem's rows: the share kept falls linearly from all to nothing, so
-    that the prior is all masks and the bound has two terms less."""
-    return jump_model(problem, Refresh.absorbing(problem.sizes), network)
+    that the prior is all masks and the bound has two terms less; trained on the bound with the time
+    integrated out."""
+    return jump_model(
+        problem, Refresh.absorbing(problem.sizes), network, objective=MaskedColumns()
+    )
 
 
 def jump_model(
@@ -35,6 +38,7 @@ def jump_model(
     rates: Rates,
     network: Network,
     window: tuple[float, float] = (math.inf, -math.inf),
+    objective: Objective | None = None,
 ) -> Model:
     """A model under any rates.
 
@@ -43,9 +47,10 @@ def jump_model(
         rates: of its columns.
         network: makes one of (columns, states, odds a column).
         window: log-SNR at the data and at the noise; rates that don't absorb want it finite.
+        objective: of the training; None: the bound's integral.
     """
     net = network(problem.columns, rates.states, rates.levels)
     denoiser: Denoiser[Any] = CodeDenoiser(net, Bayes(rates))
     shape = tuple(problem.train.shape[1:])
     process = Jump(Rectified(*window), rates)
-    return Model(process, denoiser, shape, Codes(), Denoising(Elbo()))
+    return Model(process, denoiser, shape, Codes(), objective or Denoising(Elbo()))

@@ -11,10 +11,18 @@ import torch
 from torch import Tensor
 
 from unnoise.core.batch import Batch
-from unnoise.core.likelihood import Bound, Kind, Likelihood, LikelihoodResult, Ordered
+from unnoise.core.likelihood import (
+    Bound,
+    Kind,
+    Likelihood,
+    LikelihoodResult,
+    MaskedBound,
+    Ordered,
+)
 from unnoise.core.model import Model
 from unnoise.core.progress import track
 from unnoise.core.random import Generator, seeded
+from unnoise.core.rates import Refresh
 from unnoise.core.sampler import (
     Analytic,
     Confident,
@@ -191,13 +199,20 @@ def model_rows(
         filled = fill(model, splits.test.rows(slice(how.fill)), pattern, generator, how)
     return Rows(
         rows,
-        bound=_likelihood(model, test, Bound(how.draws), generator, how.batch, "bound"),
+        bound=_likelihood(model, test, bound_of(model, how.draws), generator, how.batch, "bound"),
         ordered=_likelihood(model, some, Ordered(), generator, how.batch, "exact, in order"),
         truth=None if problem.law is None else problem.law.log_prob(test.x),
         sweep=sweep,
         filled=filled,
         nfe=how.nfe,
     )
+
+
+def bound_of(model: Model, draws: int) -> Likelihood:
+    """The bound, with the time integrated out where that can be done."""
+    rates = model.process.rates
+    absorbs = isinstance(rates, Refresh) and rates.absorbs
+    return MaskedBound(draws) if absorbs else Bound(draws)
 
 
 def sample(

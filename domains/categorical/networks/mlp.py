@@ -18,6 +18,8 @@ from unnoise.core.embedding import LevelEmbedding
 
 __all__ = ["Cells", "Heads", "MixedMLP", "TableMLP", "Trunk"]
 
+_LEVEL = 64  # features of the noise level: as many as a block has would double its cost
+
 
 class Cells(nn.Module):
     """Codes (B, D) as the sum of an embedding of every cell, (B, width)."""
@@ -57,10 +59,10 @@ class Trunk(nn.Module):
 
     def __init__(self, width: int, blocks: int, dropout: float) -> None:
         super().__init__()
-        self.level = LevelEmbedding(width)
+        self.level = LevelEmbedding(_LEVEL)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(blocks + 1))
         self.enter = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
-        self.film = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(blocks))
+        self.film = nn.ModuleList(nn.Linear(_LEVEL, 2 * width) for _ in range(blocks))
         self.leave = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
         self.dropout = nn.Dropout(dropout)
         for layer in [*self.leave, *self.film]:
