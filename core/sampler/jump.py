@@ -29,7 +29,7 @@ from unnoise.core.process.jump import codes
 from unnoise.core.random import Generator
 from unnoise.core.rates.base import elapsed
 from unnoise.core.sampler.grid import Grid, PowerGrid
-from unnoise.core.sampler.leap import Analytic, JumpSolver, drawn, frozen, reverse_rates
+from unnoise.core.sampler.leap import Analytic, JumpSolver, Span, drawn, frozen, reverse_rates
 from unnoise.core.sampler.walk import Callback, Sampling
 from unnoise.core.schedule import Rectified, Schedule
 
@@ -50,7 +50,7 @@ class Corrector:
 
     Attributes:
         rounds: how many, an evaluation each.
-        scale: their length, in lengths of the solver's step.
+        scale: their length, in lengths of the solver's next step.
         below: the time t below which they are made.
 
     Raises:
@@ -58,7 +58,7 @@ class Corrector:
     """
 
     rounds: int = 1
-    scale: float = 1.0
+    scale: float = 0.25
     below: float = 1.0
 
     def __post_init__(self) -> None:
@@ -122,15 +122,15 @@ class JumpSampler(Sampling):
         schedule = pinned(self.path, process)
         levels = schedule.levels(self.grid(schedule, self.steps))
         x = kept((prior or process.prior(batch)).sample(generator), batch)
+        spans = Span.plan(schedule, levels, x)
         for k, (level, to) in enumerate(pairwise(levels)):
-            times = elapsed(level, x), elapsed(to, x)
-            belief = denoiser(x, level, batch)
-            x = kept(self.solver.step(process, x, times, belief, batch, generator), batch)
-            if self.corrector is not None and float(to.t) < self.corrector.below and times[1] > 0:
-                tau = self.corrector.scale * _length(times)
+            span, belief = spans[k], denoiser(x, level, batch)
+            x = kept(self.solver.step(process, x, span, belief, batch, generator), batch)
+            if self.corrector is not None and float(to.t) < self.corrector.below and span.B_s > 0:
+                tau = self.corrector.scale * spans[min(k + 1, self.steps - 1)].tau
                 for _ in range(self.corrector.rounds):
                     belief = denoiser(x, to, batch)
-                    x = self.corrector.step(process, x, times[1], tau, belief, generator)
+                    x = self.corrector.step(process, x, span.B_s, tau, belief, generator)
                     x = kept(x, batch)
             if callback is not None:
                 callback(k, to, x)
@@ -161,8 +161,3 @@ def require_steps(steps: int) -> None:
     """
     if steps < 1:
         raise ValueError(f"a sampler needs at least 1 step, got {steps}")
-
-
-def _length(times: tuple[Tensor, Tensor]) -> Tensor:
-    """The length of a step; of one from where nothing is kept, that of what it reached."""
-    return torch.where(times[0].isfinite(), times[0] - times[1], times[1])

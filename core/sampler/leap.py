@@ -1,6 +1,6 @@
-r"""Rules for one step of a jump process from a time B to an earlier B_s, tau = B - B_s.
+r"""Rules for one step of a jump process from a time B to an earlier B_s.
 
-With $\hat R$ the reverse rates at B and $\Lambda_d = \sum_v \hat R[x_d, v]$, column by column:
+With tau the length of the step, $\hat R$ the reverse rates at B and $\Lambda_d = \sum_v \hat R[x_d, v]$, column by column:
 
     Analytic          p(x_s = v) ~ (w q_s)_v q_{t|s}(v -> x)    exact if the other columns stood still
                       (SDDM's step, D3PM's posterior, SEDD's Tweedie; MDLM's ancestral step)
@@ -16,17 +16,21 @@ All are first order in tau. Analytic has the least error, and is exact for a sin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 
 from unnoise.core.batch import Batch
 from unnoise.core.distribution import Lattice
 from unnoise.core.posterior import Categories
 from unnoise.core.process.jump import Jump, JumpBelief, codes, columns, like
 from unnoise.core.random import Generator, uniform
+from unnoise.core.rates.base import elapsed
+from unnoise.core.schedule import Level, Schedule
 
 __all__ = [
     "Analytic",
@@ -36,9 +40,40 @@ __all__ = [
     "JumpSolver",
     "NominalLeap",
     "OrdinalLeap",
+    "Span",
     "law_of_hazards",
     "reverse_rates",
 ]
+
+
+class Span(NamedTuple):
+    """A step from B back to B_s, scalars.
+
+    Rates that stand still do so in the time t of the schedule that is walked, so tau is (t - s)
+    dB/dt: on a path of constant rate B - B_s, on one that keeps shares linear in t the lost share
+    over the one kept.
+    """
+
+    B: Tensor
+    B_s: Tensor
+    start: Tensor  # B, where it is finite: rates are then taken from where next to nothing is kept
+    tau: Tensor
+
+    @staticmethod
+    def plan(schedule: Schedule, levels: Sequence[Level], like: Tensor) -> list[Span]:
+        """The steps levels[k] -> levels[k + 1], in the dtype of `like`."""
+        log_snr = torch.tensor([v.log_snr for v in levels[:-1]], dtype=torch.float64)
+        times = torch.tensor([v.t for v in levels], dtype=torch.float64)
+        near = log_snr.clamp(min=_LEAST)
+        start = softplus(-0.5 * near)
+        speed = schedule.speed(schedule.time(near))  # of the log-SNR; dB/dt = (1 - alpha)/2 speed
+        tau = -times.diff() * -0.5 * torch.expm1(-start) * speed
+        B = [elapsed(level, like) for level in levels]
+        rows = zip(B[:-1], B[1:], start.to(like), tau.to(like), strict=True)
+        return [Span(*row) for row in rows]
+
+
+_LEAST = -40.0  # log-SNR of next to nothing: a share of 2e-9 is kept
 
 
 class JumpSolver(ABC):
@@ -49,12 +84,12 @@ class JumpSolver(ABC):
         self,
         process: Jump,
         x_t: Tensor,
-        times: tuple[Tensor, Tensor],
+        span: Span,
         belief: JumpBelief,
         batch: Batch,
         generator: Generator,
     ) -> Tensor:
-        """The state (B, ...) at B_s of a state at B; `times` are B and B_s, scalars."""
+        """The state (B, ...) at the end of a span of one at its start."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +97,10 @@ class Analytic(JumpSolver):
     """p(x_s | x_t) of every column by itself, whatever the step."""
 
     def step(
-        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        self, process: Jump, x_t: Tensor, span: Span, belief: JumpBelief,
         batch: Batch, generator: Generator,
     ) -> Tensor:  # fmt: skip
-        return drawn(process.step_law(x_t, *times, belief), x_t, generator)
+        return drawn(process.step_law(x_t, span.B, span.B_s, belief), x_t, generator)
 
 
 @dataclass(frozen=True)
@@ -73,10 +108,10 @@ class Euler(JumpSolver):
     """p(v) = tau R_hat[x, v] (LBJF)."""
 
     def step(
-        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        self, process: Jump, x_t: Tensor, span: Span, belief: JumpBelief,
         batch: Batch, generator: Generator,
     ) -> Tensor:  # fmt: skip
-        hazards = expected(process, x_t, times, belief)
+        hazards = expected(process, x_t, span, belief)
         return drawn(law_of_hazards(hazards, x_t, 1 - hazards.sum(-1)), x_t, generator)
 
 
@@ -85,10 +120,10 @@ class ExponentialEuler(JumpSolver):
     """A jump with probability 1 - e^(-tau Lambda): rates frozen over the step."""
 
     def step(
-        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        self, process: Jump, x_t: Tensor, span: Span, belief: JumpBelief,
         batch: Batch, generator: Generator,
     ) -> Tensor:  # fmt: skip
-        hazards = expected(process, x_t, times, belief)
+        hazards = expected(process, x_t, span, belief)
         return drawn(frozen(hazards, x_t), x_t, generator)
 
 
@@ -98,10 +133,10 @@ class NominalLeap(JumpSolver):
     means nothing between names."""
 
     def step(
-        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        self, process: Jump, x_t: Tensor, span: Span, belief: JumpBelief,
         batch: Batch, generator: Generator,
     ) -> Tensor:  # fmt: skip
-        hazards = expected(process, x_t, times, belief)
+        hazards = expected(process, x_t, span, belief)
         once = hazards * torch.exp(-hazards.sum(-1, keepdim=True))
         return drawn(law_of_hazards(once, x_t, 1 - once.sum(-1)), x_t, generator)
 
@@ -115,14 +150,14 @@ class OrdinalLeap(JumpSolver):
     """
 
     def step(
-        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        self, process: Jump, x_t: Tensor, span: Span, belief: JumpBelief,
         batch: Batch, generator: Generator,
     ) -> Tensor:  # fmt: skip
         if process.rates.mask is not None:
             raise ValueError(
                 "OrdinalLeap: the mask has no place among the levels; take NominalLeap"
             )
-        hazards = expected(process, x_t, times, belief)
+        hazards = expected(process, x_t, span, belief)
         numbers = poisson(hazards, generator)
         x = codes(x_t)
         far = torch.arange(hazards.shape[-1], device=x.device) - x[..., None]
@@ -148,7 +183,7 @@ class Confident(JumpSolver):
     temperature: float = 1.0
 
     def step(
-        self, process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief,
+        self, process: Jump, x_t: Tensor, span: Span, belief: JumpBelief,
         batch: Batch, generator: Generator,
     ) -> Tensor:  # fmt: skip
         if process.rates.mask is None or not isinstance(belief, Categories):
@@ -161,7 +196,7 @@ class Confident(JumpSolver):
             masked = masked & free
         if batch.observed is not None:
             free = free & ~batch.observed.expand_as(batch.x).reshape(x.shape)
-        gone = -torch.expm1(-times[1])
+        gone = -torch.expm1(-span.B_s)
         left = (free.sum(1) * gone).round().long()  # masked entries after the step
         log_p = torch.log_softmax(columns(belief.logits), -1)
         value = codes(drawn(log_p, x_t, generator))
@@ -179,20 +214,9 @@ def reverse_rates(process: Jump, x_t: Tensor, B: Tensor, belief: JumpBelief) -> 
     return torch.where(into > 0, into * process.log_ratio(x_t, B, belief).exp(), 0.0)
 
 
-def expected(
-    process: Jump, x_t: Tensor, times: tuple[Tensor, Tensor], belief: JumpBelief
-) -> Tensor:
-    """tau R_hat, the expected number of jumps to every state if rates stood still, (B, D, N).
-
-    Raises:
-        ValueError: if the step starts where nothing is kept: it has no length.
-    """
-    tau = times[0] - times[1]
-    if not bool(tau.isfinite()):
-        raise ValueError(
-            "a step at constant rates can't start where nothing is kept; take Analytic, or give the schedule a finite log_snr_min"
-        )
-    return tau * reverse_rates(process, x_t, times[0], belief)
+def expected(process: Jump, x_t: Tensor, span: Span, belief: JumpBelief) -> Tensor:
+    """tau R_hat, the expected number of jumps to every state if rates stood still, (B, D, N)."""
+    return span.tau * reverse_rates(process, x_t, span.start, belief)
 
 
 def law_of_hazards(jump: Tensor, x_t: Tensor, stay: Tensor) -> Tensor:

@@ -20,10 +20,9 @@ from unnoise.core.distribution import Distribution
 from unnoise.core.posterior import Parts
 from unnoise.core.process import Jump, LinearGaussian, Process, Product
 from unnoise.core.random import Generator
-from unnoise.core.rates.base import elapsed
 from unnoise.core.sampler.grid import Grid, PowerGrid
 from unnoise.core.sampler.jump import kept, pinned, require_steps
-from unnoise.core.sampler.leap import Analytic, JumpSolver
+from unnoise.core.sampler.leap import Analytic, JumpSolver, Span
 from unnoise.core.sampler.solver import AnyNoise, Solver
 from unnoise.core.sampler.walk import Callback, Sampling
 from unnoise.core.schedule import Level, Rectified, Schedule
@@ -148,13 +147,12 @@ class Codes(Mover):
         self, process: Jump, solver: JumpSolver, levels: Sequence[Level], batch: Batch,
         generator: Generator,
     ) -> None:  # fmt: skip
-        self.process, self.solver, self.levels = process, solver, levels
-        self.times = [elapsed(level, batch.x) for level in levels]
+        self.process, self.solver, self.last = process, solver, levels[-1]
+        self.spans = Span.plan(process.schedule, levels, batch.x)
         self.batch, self.generator = batch, generator
 
     def move(self, k: int, x: Tensor, belief: Any) -> Tensor:
-        if k == len(self.times) - 1:
-            law = self.process.decode(x, self.levels[k], belief, self.batch)
+        if k == len(self.spans):
+            law = self.process.decode(x, self.last, belief, self.batch)
             return law.sample(self.generator)
-        times = self.times[k], self.times[k + 1]
-        return self.solver.step(self.process, x, times, belief, self.batch, self.generator)
+        return self.solver.step(self.process, x, self.spans[k], belief, self.batch, self.generator)

@@ -18,7 +18,7 @@ from unnoise.core.process import Jump
 from unnoise.core.random import seeded, uniform
 from unnoise.core.rates import AnyRates, Rates, Refresh, Reversible
 from unnoise.core.sampler import Euler
-from unnoise.core.sampler.leap import reverse_rates
+from unnoise.core.sampler.leap import Span, reverse_rates
 from unnoise.core.schedule import Level, Rectified
 
 DOUBLE = torch.float64
@@ -320,7 +320,9 @@ def test_ratios_of_levels_that_a_column_lacks_count_nothing(make: Callable[..., 
         rates = reverse_rates(process, x, B, belief)
         assert rates[:, 1, 2:4].max() < 1e-300
         cost = process.rate(x, x, level_at(0.7), belief, Batch(x))
-        drawn = Euler().step(process, x, (B, number(0.2)), belief, Batch(x), seeded(2))
+        drawn = Euler().step(
+            process, x, Span(B, number(0.2), B, B - 0.2), belief, Batch(x), seeded(2)
+        )
         results.append((step[:, 0], rates, cost, drawn))
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)

@@ -38,7 +38,7 @@ from unnoise.core.sampler import (
     jump,
     leap,
 )
-from unnoise.core.sampler.leap import poisson, reverse_rates
+from unnoise.core.sampler.leap import Span, poisson, reverse_rates
 from unnoise.core.schedule import Level, Rectified
 from unnoise.core.transform import Codes
 
@@ -82,6 +82,11 @@ def blank(n: int, columns: int = 2) -> Batch:
     return Batch(torch.zeros(n, columns, dtype=DOUBLE))
 
 
+def span(B: float, to: float) -> Span:
+    """A step in the chain's own time."""
+    return Span(number(B), number(to), number(B), number(B - to))
+
+
 @pytest.fixture
 def kernel_of(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     """The exact kernel (m, m) of one step of a solver: the laws that it would have drawn its columns from."""
@@ -103,7 +108,7 @@ def kernel_of(monkeypatch: pytest.MonkeyPatch) -> Kernel:
             solver.step(
                 process,
                 x,
-                (number(B), number(to)),
+                span(B, to),
                 denoiser(x, level_at(B), batch),
                 batch,
                 seeded(0),
@@ -170,7 +175,7 @@ def test_ordinal_leaps_are_drawn_from_their_kernel(
         x = exact.states[k].expand(n, 2)
         batch = Batch(x)
         belief = law(x, level_at(B), batch)
-        drawn = OrdinalLeap().step(process, x, (number(B), number(to)), belief, batch, seeded(k))
+        drawn = OrdinalLeap().step(process, x, span(B, to), belief, batch, seeded(k))
         assert chi_square(drawn, torch.outer(*laws[k])) > 1e-6
 
 
@@ -325,9 +330,9 @@ def test_a_corrector_leaves_the_law_where_it_is(
 
     class Stepped(JumpSolver):
         def step(
-            self, process: Jump, x_t: Tensor, times: Any, belief: Any, batch: Batch, generator: Any
+            self, process: Jump, x_t: Tensor, span: Any, belief: Any, batch: Batch, generator: Any
         ) -> Tensor:
-            return Corrector().step(process, x_t, times[0], times[0] - times[1], belief, generator)
+            return Corrector().step(process, x_t, span.B, span.tau, belief, generator)
 
     taus = [0.02, 0.01, 0.005]
     moved = [tv(q @ kernel_of(Stepped(), process, law, exact, B, B - tau), q) for tau in taus]
@@ -430,14 +435,14 @@ def test_confident_steps_take_the_surest_first() -> None:
 
 
 def test_confidence_needs_a_mask_and_a_belief() -> None:
-    batch, times = blank(2), (number(1.0), number(0.5))
+    batch, step = blank(2), span(1.0, 0.5)
     beliefs = Categories(torch.zeros(2, 2, 3)), Ratios(torch.zeros(2, 2, 4))
     for rates, belief in (
         (Refresh.uniform([3, 3]), beliefs[0]),
         (Refresh.absorbing([3, 3]), beliefs[1]),
     ):
         with pytest.raises(ValueError, match="Confident: needs the absorbing noise and a belief"):
-            Confident().step(Jump(Rectified(), rates), batch.x, times, belief, batch, seeded(0))
+            Confident().step(Jump(Rectified(), rates), batch.x, step, belief, batch, seeded(0))
 
 
 # --- ends, what is given, whose draws ------------------------------------------------------------
@@ -605,17 +610,33 @@ def test_samplers_refuse_processes_of_another_kind(
         Sampler()(codes, law, blank(1))
 
 
-@pytest.mark.parametrize(
-    "solver", [Euler(), ExponentialEuler(), NominalLeap(), OrdinalLeap()], ids=str
-)
-def test_a_step_at_constant_rates_has_a_length(
-    toy: Tensor, noise_of: Callable[[str], Noise], solver: JumpSolver
+@pytest.mark.parametrize("start", [-math.inf, -14.0])
+def test_rates_stand_still_in_the_time_of_the_path(start: float) -> None:
+    """dB/dt = 1 / alpha where alpha = 1 - t: the lost share over the one kept, from nothing on."""
+    path = Rectified(math.inf, start)
+    levels = path.levels(torch.linspace(1, 0, 5))
+    spans = Span.plan(path, levels, torch.zeros(0, dtype=DOUBLE))
+    for one, level, to in zip(spans, levels[:-1], levels[1:], strict=True):
+        alpha = max(float(level.alpha), torch.sigmoid(torch.tensor(-20.0, dtype=DOUBLE)).item())
+        gained = (float(to.alpha) - float(level.alpha)) / alpha
+        assert float(one.tau) == pytest.approx(gained, rel=1e-6)
+        assert float(one.start) == pytest.approx(-math.log(alpha), rel=1e-9)
+        assert float(one.B_s) == pytest.approx(-math.log(float(to.alpha)))
+    assert math.isinf(float(spans[0].B)) == math.isinf(start)
+
+
+def test_eulers_step_on_the_linear_path_unmasks_as_the_analytic_one_does(
+    toy: Tensor, noise_of: Callable[[str], Noise]
 ) -> None:
-    """From B = infinity it would be infinitely long: refused, not drawn from laws that are nan."""
-    rates = noise_of("uniform")[0]
-    process: Jump = Jump(Rectified(math.inf, -math.inf), rates)
-    with pytest.raises(ValueError, match="can't start where nothing is kept; take Analytic"):
-        JumpSampler(solver, 4)(process, Joint(toy, rates), blank(2), generator=seeded(0))
+    """tau R_hat = (alpha_s - alpha_t) / (1 - alpha_t) p(x_0 | x_t): no step is too long for it."""
+    rates = noise_of("absorbing")[0]
+    process, law = Jump(Rectified(math.inf, -math.inf), rates), Joint(toy, rates)
+    one, other = (
+        JumpSampler(solver, 3)(process, law, blank(400), generator=seeded(0))
+        for solver in (Euler(), Analytic())
+    )
+    assert (one == other).double().mean() > 0.99  # but for quantiles at rounding's edge
+    assert int(one.max()) <= 2
 
 
 def test_the_mask_is_no_level_to_leap_from(toy: Tensor, noise_of: Callable[[str], Noise]) -> None:
