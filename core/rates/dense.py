@@ -12,17 +12,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
-from unnoise.core.rates.base import Rates
-from unnoise.core.rates.reversible import at
+from unnoise.core.rates.matrix import MatrixRates, at
 
 __all__ = ["AnyRates"]
 
 CONDITION = 1e6  # of V, above which its inverse costs more digits than double precision can spare
 
 
-class AnyRates(Rates):
+class AnyRates(MatrixRates):
     """R of each column as it is given.
 
     Args:
@@ -47,7 +45,6 @@ class AnyRates(Rates):
             if not bool(((off >= 0) & off.isfinite()).all()):
                 raise ValueError(f"AnyRates: column {d} has a rate that is negative or not finite")
             rates[d, : sizes[d], : sizes[d]] = off - torch.diag(off.sum(1))
-        self.rates: Tensor
         self.register_buffer("rates", rates, persistent=False)
         values, vectors = torch.linalg.eig(rates)
         self.diagonal = bool((torch.linalg.cond(vectors) < CONDITION).all())
@@ -94,16 +91,6 @@ class AnyRates(Rates):
         full = self.transition(B)
         moved = (law.double()[..., None, :] @ full)[..., 0, :]
         return moved.clamp(min=0).to(B.dtype)
-
-    def away(self, x: Tensor) -> Tensor:
-        return at(self.rates, x) * (1 - one_hot(x, self.states))
-
-    def into(self, x: Tensor) -> Tensor:
-        return at(self.rates.mT, x) * (1 - one_hot(x, self.states))
-
-    def draw(self, x: Tensor, B: Tensor, u: Tensor) -> Tensor:
-        upper = self.row(x, B.double()).cumsum(-1)
-        return (u[..., None] >= upper[..., :-1]).sum(-1)
 
     def _rows(self, full: Tensor, x: Tensor) -> Tensor:
         """full[.., d, x_d, :], (B, D, N)."""

@@ -19,14 +19,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
-from unnoise.core.rates.base import Rates
+from unnoise.core.rates.matrix import MatrixRates, at
 
 __all__ = ["Reversible"]
 
 
-class Reversible(Rates):
+class Reversible(MatrixRates):
     """R of each column from its law and the flow between its levels.
 
     Args:
@@ -47,7 +46,6 @@ class Reversible(Rates):
             R, mu, V = _diagonalised(pi, matrix.double(), d)
             rates[d, :n, :n], modes[d, :n], vectors[d, :n, :n] = R, mu, V
             root[d, :n] = pi.sqrt()
-        self.rates: Tensor
         self.modes: Tensor
         self.vectors: Tensor
         self.root: Tensor
@@ -107,16 +105,6 @@ class Reversible(Rates):
         start = turned(law.double() / self.root, self.vectors)
         return (self._moved(start, B) * self.root).clamp(min=0).to(B.dtype)
 
-    def away(self, x: Tensor) -> Tensor:
-        return at(self.rates, x) * (1 - one_hot(x, self.states))
-
-    def into(self, x: Tensor) -> Tensor:
-        return at(self.rates.mT, x) * (1 - one_hot(x, self.states))
-
-    def draw(self, x: Tensor, B: Tensor, u: Tensor) -> Tensor:
-        upper = self.row(x, B.double()).cumsum(-1)
-        return (u[..., None] >= upper[..., :-1]).sum(-1)
-
     def _moved(self, amplitudes: Tensor, B: Tensor) -> Tensor:
         """V e^(-mu B) of amplitudes (B, D, N)."""
         b = B.double().clamp(max=1e300)[..., None]  # 0 x infinity is not what is left of a mode
@@ -126,13 +114,6 @@ class Reversible(Rates):
         """A row without the rounding that makes rare states negative."""
         row = row.clamp(min=0)
         return (row / row.sum(-1, keepdim=True)).to(B.dtype)
-
-
-def at(table: Tensor, x: Tensor) -> Tensor:
-    """table[d, x_d] for codes x (B, D), of a table (D, N, ...) or of one that all columns share."""
-    if len(table) == 1:
-        return table[0][x]
-    return table[torch.arange(len(table), device=x.device), x]
 
 
 def turned(rows: Tensor, matrices: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from unnoise.core.batch import Batch
 from unnoise.core.embedding import LevelEmbedding
+from unnoise.domains.categorical.networks.tokens import Tokens
 from unnoise.domains.categorical.networks.transformer import Layer
 
 __all__ = ["Hollow"]
@@ -35,11 +36,7 @@ class Hollow(nn.Module):
         own: bool = False,
     ) -> None:
         super().__init__()
-        self.offsets: Tensor
-        offsets = torch.arange(columns) * states if own else torch.zeros(columns).long()
-        self.register_buffer("offsets", offsets, persistent=False)
-        self.codes = nn.Embedding(states * (columns if own else 1), width)
-        self.places = nn.Parameter(0.02 * torch.randn(columns, width))
+        self.tokens = Tokens(columns, states, width, own)
         self.level = LevelEmbedding(width)
         self.left, self.right = (
             nn.ModuleList(Layer(width, head, dropout, causal=True) for _ in range(layers))
@@ -56,8 +53,7 @@ class Hollow(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, log_snr: Tensor, batch: Batch) -> Tensor:
-        flat = x.reshape(len(x), -1).long()
-        h = self.codes(flat + self.offsets) + self.places
+        h = self.tokens(x)
         embedded = self.level(log_snr)
         level, start = F.silu(embedded), embedded[:, None]
         left = torch.cat([start, h[:, :-1]], 1)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from unnoise.core.batch import Batch
 from unnoise.core.embedding import LevelEmbedding
+from unnoise.domains.categorical.networks.tokens import Tokens
 
 __all__ = ["Attention", "Layer", "Transformer"]
 
@@ -39,11 +40,7 @@ class Transformer(nn.Module):
         own: bool = False,
     ) -> None:
         super().__init__()
-        self.offsets: Tensor
-        offsets = torch.arange(columns) * states if own else torch.zeros(columns).long()
-        self.register_buffer("offsets", offsets, persistent=False)
-        self.codes = nn.Embedding(states * (columns if own else 1), width)
-        self.places = nn.Parameter(0.02 * torch.randn(columns, width))
+        self.tokens = Tokens(columns, states, width, own)
         self.level = LevelEmbedding(width)
         self.layers = nn.ModuleList(Layer(width, head, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
@@ -52,8 +49,7 @@ class Transformer(nn.Module):
         nn.init.zeros_(self.leave.bias)
 
     def forward(self, x: Tensor, log_snr: Tensor, batch: Batch) -> Tensor:
-        flat = x.reshape(len(x), -1).long()
-        h = self.codes(flat + self.offsets) + self.places
+        h = self.tokens(x)
         level = F.silu(self.level(log_snr))
         exists = None
         if batch.mask is not None:

@@ -70,7 +70,7 @@ def test_the_jacobian_of_a_hollow_network_has_a_zero_diagonal_and_nothing_else()
         out.retain_grad()
         embedded.append(out)
 
-    net.codes.register_forward_hook(keep)  # type: ignore[union-attr, operator]
+    net.tokens.register_forward_hook(keep)  # type: ignore[union-attr, operator]
     for d in range(COLUMNS):
         ask(net, rows())[:, d].square().sum().backward()
         slope = embedded[-1].grad
