@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pandas  # noqa: F401  (what tables are made of: without it the domain names its extra)
 
+from unnoise.domains.categorical.table import Nominal, Numeric, Ordinal, TableSynthesizer
 from unnoise.domains.categorical.tasks import (
     bayesnet,
     binary,
@@ -16,7 +17,7 @@ from unnoise.domains.categorical.tasks import (
 )
 from unnoise.domains.task import Task
 
-__all__ = ["DOMAIN"]
+__all__ = ["DOMAIN", "Nominal", "Numeric", "Ordinal", "TableSynthesizer"]
 
 DOMAIN: dict[str, Callable[[], Task]] = (
     toy.TASKS

@@ -7,8 +7,6 @@ may have very many levels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,7 +14,7 @@ from torch.nn import functional as F
 from unnoise.core.batch import Batch
 from unnoise.core.embedding import LevelEmbedding
 
-__all__ = ["Cells", "Heads", "MixedMLP", "TableMLP", "Trunk"]
+__all__ = ["Cells", "Heads", "TableMLP", "Trunk"]
 
 _LEVEL = 64  # features of the noise level: as many as a block has would double its cost
 
@@ -109,45 +107,3 @@ class TableMLP(nn.Module):
         flat = x.reshape(len(x), -1)
         out: Tensor = self.heads(self.trunk(self.cells(flat), log_snr))
         return out.reshape(*x.shape, -1)
-
-
-class MixedMLP(nn.Module):
-    """A mixed table: parts of numbers and parts of codes, by name.
-
-    It is told which cells are given (`batch.observed`), since a number doesn't tell whether it is
-    noisy.
-
-    Args:
-        numbers: entries of every part of numbers.
-        codes: (columns, states, odds a column) of every part of codes.
-        width, blocks, dropout: see `TableMLP`.
-    """
-
-    def __init__(
-        self,
-        numbers: Mapping[str, int],
-        codes: Mapping[str, Sequence[int]],
-        width: int = 512,
-        blocks: int = 3,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.enter = nn.ModuleDict({k: nn.Linear(n, width) for k, n in numbers.items()})
-        self.cells = nn.ModuleDict({k: Cells(c, s, width) for k, (c, s, _) in codes.items()})
-        columns = sum(numbers.values()) + sum(c for c, _, _ in codes.values())
-        self.given = nn.Linear(columns, width, bias=False)
-        nn.init.zeros_(self.given.weight)
-        self.trunk = Trunk(width, blocks, dropout)
-        self.means = nn.ModuleDict({k: nn.Linear(width, n) for k, n in numbers.items()})
-        self.heads = nn.ModuleDict({k: Heads(width, c, o) for k, (c, _, o) in codes.items()})
-
-    def forward(
-        self, parts: Mapping[str, Tensor], log_snr: Tensor, batch: Batch
-    ) -> dict[str, Tensor]:
-        inputs = dict(self.enter.items()) | dict(self.cells.items())
-        h = torch.stack([inputs[k](x) for k, x in parts.items()]).sum(0)
-        if batch.observed is not None:
-            h = h + self.given(batch.observed.expand_as(batch.x).to(h.dtype))
-        h = self.trunk(h, log_snr)
-        outputs = dict(self.means.items()) | dict(self.heads.items())
-        return {k: outputs[k](h) for k in parts}

@@ -11,11 +11,11 @@ from unnoise.domains.categorical.networks import (
     Convolutions,
     Energy,
     Hollow,
-    MixedMLP,
     TableMLP,
     Transformer,
 )
 from unnoise.domains.categorical.networks.mlp import Cells
+from unnoise.domains.categorical.table.network import TableNetwork
 
 COLUMNS, STATES, OUT = 6, 4, 3
 MAKERS: dict[str, Callable[[], nn.Module]] = {
@@ -154,7 +154,7 @@ def test_voices_of_a_step_have_embeddings_and_odds_of_their_own() -> None:
 
 
 def test_a_mixed_network_is_told_which_cells_are_given() -> None:
-    net = shaken(lambda: MixedMLP({"numbers": 2}, {"codes": (3, STATES, OUT)}, 16, 2))
+    net = shaken(lambda: TableNetwork("numbers", 2, {"codes": (3, STATES, OUT)}, 16, 2, 0.0))
     x = torch.cat(
         [torch.randn(4, 2, generator=torch.Generator().manual_seed(0)), rows(4)[:, :3]], 1
     )
