@@ -68,9 +68,9 @@ def sample(
     import torch
 
     from unnoise.core.batch import Batch
+    from unnoise.core.process import LinearGaussian
     from unnoise.core.progress import quiet as quietly
     from unnoise.core.progress import track
-    from unnoise.core.process import LinearGaussian
     from unnoise.core.random import seeded
     from unnoise.core.sampler import AnyNoise, Sampler, auto
 
