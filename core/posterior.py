@@ -1,12 +1,13 @@
 """What a denoiser says about x_0 given x_t: a belief, not a bare tensor.
 
-    Mean    its expectation E[x_0 | x_t]: all that a Gaussian process needs, for score, noise and
-            velocity are linear in it
-    Levels  probabilities of each level of quantised data for every entry: it has a mean, and
-            decodes exactly
-    Categories  probabilities p(x_0 | x_t) of each level of every column of codes
-    Ratios      p_t(y) / p_t(x) of the states that differ from x_t in one column: the score of a
-                jump process
+- `Mean`: its expectation E[x_0 | x_t], all that a Gaussian process needs, for score, noise and
+  velocity are linear in it.
+- `Levels`: probabilities of each level of quantised data for every entry; it has a mean, and
+  decodes exactly.
+- `Categories`: probabilities p(x_0 | x_t) of each level of every column of codes.
+- `Ratios`: p_t(y) / p_t(x) of the states that differ from x_t in one column, the score of a jump
+  process.
+- `Parts`: one belief a part of mixed data.
 """
 
 from __future__ import annotations
