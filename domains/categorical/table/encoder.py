@@ -79,10 +79,8 @@ class Encoder:
             raise ValueError(
                 f"fit: needs two rows or more and a column, got {len(frame)} x {len(frame.columns)}"
             )
-        _refuse(
-            f"columns: no such column as {{}}; there are {list(frame.columns)}",
-            set(kinds) - set(frame.columns),
-        )
+        strange = set(kinds) - set(frame.columns)
+        _refuse("columns names {}, and the frame has no such column", strange)
         columns, marks = [], []
         for name in frame.columns:
             series = frame[name]
@@ -122,6 +120,11 @@ class Encoder:
         """Entries of every part of a state."""
         numbers = {NUMBERS: len(self.numbers)} if self.numbers else {}
         return numbers | {part: len(some) for part, some in self.codes.items()}
+
+    @property
+    def marks(self) -> tuple[int, ...]:
+        """Where a state says of numbers whether they are ordinary ones."""
+        return tuple(self.places[i] for i in self.numbers if i in self.places)
 
     @property
     def cells(self) -> int:

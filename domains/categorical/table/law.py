@@ -1,9 +1,9 @@
 r"""The diffusion of a table: Gaussian for numbers, absorbing jumps for codes, one network for both.
 
 The schedule keeps the variance, so that a given number enters the network at its own scale, whatever
-the level. Its window, log-SNR 14 to -14, leaves on one side a normal number with noise of 1e-3, a
-hundredth of a percentile, and masks one code in 1,100, which the decoder draws; on the other side
-5e-7 nats of a number are left, and one code in 1,100 stays, where the prior knows how frequent it is.
+the level. Its window, log-SNR 14 to -14, leaves on one side a normal number with noise of 1e-3,
+four ranks in 10,000, and masks one code in 1,100, which the decoder draws; on the other side 4e-7 nats
+of a number are left, and one code in 1,100 stays, where the prior knows how frequent it is.
 
 Training is by the bound in nats. Levels are drawn from a logistic law in log-SNR: with scale 2 the
 share of codes that is kept is uniform, where a bound of codes has the least variance; with scale 4 it

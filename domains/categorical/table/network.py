@@ -56,10 +56,9 @@ class TableNetwork(nn.Module):
         self.cells = nn.ModuleDict({k: Cells(c, s, width) for k, (c, s, _) in codes.items()})
         self.trunk = Trunk(width, blocks, dropout)
         self.heads = nn.ModuleDict({k: Heads(width, c, o) for k, (c, _, o) in codes.items()})
-        self.means = nn.Linear(width, count)
-        if count:
-            nn.init.zeros_(self.means.weight)
-            nn.init.zeros_(self.means.bias)
+        self.means = nn.ModuleDict({numbers: nn.Linear(width, count)} if count else {})
+        for parameter in self.means.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(
         self, parts: Mapping[str, Tensor], log_snr: Tensor, batch: Batch
@@ -74,10 +73,7 @@ class TableNetwork(nn.Module):
         for name, cells in self.cells.items():
             h = h + cells(parts[name])
         h = self.trunk(h, log_snr.clamp(min=_QUIET))
-        out: dict[str, Tensor] = {name: head(h) for name, head in self.heads.items()}
-        if self.count:
-            out[self.numbers] = self.means(h)
-        return out
+        return {name: leave(h) for name, leave in (*self.means.items(), *self.heads.items())}
 
     def _features(self, x: Tensor, log_snr: Tensor, given: Tensor) -> list[Tensor]:
         """m, E sin(w x) and E cos(w x) of every number, for numbers x_t at unit variance."""

@@ -40,11 +40,12 @@ class OneByOne(Sampling):
     """A solver's steps of numbers; codes unmasked one after the other.
 
     Attributes:
-        numbers: the solver of Gaussian parts; one evaluation a step. With 31 steps ancestral ones
-            make numbers 7 % too narrow, these don't.
+        numbers: the solver of Gaussian parts, of one evaluation a step. Ancestral steps would make
+            numbers too narrow, if there are few.
         steps: intervals of the grid.
         rounds: at most so many evaluations a step; the last of them draws all codes that are left.
         grid: where the steps end.
+        first: entries of codes that are drawn before the first step.
 
     Raises:
         ValueError: if there are no steps or no rounds.
@@ -54,6 +55,7 @@ class OneByOne(Sampling):
     steps: int = 31
     rounds: int = 8
     grid: Grid = field(default_factory=PowerGrid)
+    first: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         require_steps(self.steps)
@@ -79,13 +81,17 @@ class OneByOne(Sampling):
             if isinstance(part := table.process(name), LinearGaussian)
         }
         x = kept((prior or table.prior(batch)).sample(generator), batch)
+        if self.first:
+            due = torch.zeros_like(x, dtype=torch.bool)
+            due[:, self.first] = (x == masks.to(x))[:, self.first]
+            x = self._draw(table, denoiser, x, levels[0], batch, due, len(self.first), generator)[
+                0
+            ]
         for k, level in enumerate(levels):
-            belief: Parts = denoiser(x, level, batch)
             chance = uniform(tuple(x.shape), x, generator)
             due = (x == masks.to(x)) & (chance < unmasked(levels, k))
-            parts = table.split(
-                self._draw(table, denoiser, x, level, batch, belief, due, generator)
-            )
+            y, belief = self._draw(table, denoiser, x, level, batch, due, self.rounds, generator)
+            parts = table.split(y)
             for name, walk in walks.items():
                 parts[name] = walk.move(k, parts[name], belief.parts[name])
             x = kept(torch.cat(list(parts.values()), -1), batch)
@@ -95,23 +101,25 @@ class OneByOne(Sampling):
 
     def _draw(
         self, table: Product, denoiser: Denoiser[Parts], x: Tensor, level: Level, batch: Batch,
-        belief: Parts, due: Tensor, generator: Generator,
-    ) -> Tensor:  # fmt: skip
-        """The state with the codes that are due (n, D), in a random order of each row."""
-        x, order = x.clone(), uniform(tuple(x.shape), x, generator)
+        due: Tensor, rounds: int, generator: Generator,
+    ) -> tuple[Tensor, Parts]:  # fmt: skip
+        """The state with the codes that are due (n, D), in a random order of each row, and what was
+        believed before."""
+        start = belief = denoiser(x, level, batch)
+        x, due, order = x.clone(), due.clone(), uniform(tuple(x.shape), x, generator)
         rows = torch.arange(len(x), device=x.device)  # those that the belief is about
-        for turn in range(1, self.rounds + 1):
+        for turn in range(1, rounds + 1):
             now = due[rows]
-            if turn < self.rounds:
-                first = order[rows].masked_fill(~now, 2.0).argmin(1)
-                now = now & one_hot(first, x.shape[1]).bool()
+            if turn < rounds:
+                one = order[rows].masked_fill(~now, 2.0).argmin(1)
+                now = now & one_hot(one, x.shape[1]).bool()
             x[rows] = torch.where(now, drawn(table, belief, x[rows], generator), x[rows])
             due[rows] &= ~now
             rows = rows[due[rows].any(1)]
             if not len(rows):
                 break
             belief = denoiser(x[rows], level, batch.rows(rows))
-        return x
+        return x, start
 
 
 def drawn(table: Product, belief: Parts, x: Tensor, generator: Generator) -> Tensor:

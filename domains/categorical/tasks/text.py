@@ -38,7 +38,7 @@ PRESETS = {
         {"samples": 4, "nfe": 17, "draws": 4, "tests": 20},
     ),
     "cpu": Preset(
-        Fit(3_600, batch=32, lr=2e-3, warmup=200, ema=0.998, precision="bf16-mixed"),
+        Fit(5_200, batch=32, lr=2e-3, warmup=200, ema=0.998, precision="bf16-mixed"),
         {"width": 192, "layers": 8},
         {"samples": 100, "nfe": 129, "draws": 32, "batch": 100},
     ),
