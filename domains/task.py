@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 
 from unnoise.core.batch import Batch
+from unnoise.core.likelihood import LikelihoodResult
 from unnoise.core.model import Model
 from unnoise.core.random import Generator
+from unnoise.core.sampler import Sampling
 from unnoise.core.training import Fit
 from unnoise.core.transform import Transform
 
@@ -100,6 +102,9 @@ class Task:
         presets: budgets by name: smoke (seconds), cpu (minutes), paper (a GPU).
         conditions: (splits, n, label) -> conditions of n samples, of one class or of all in turn;
             None: nothing to condition on.
+        sampler: nfe -> how to sample with so many evaluations; None: `core.sampler.auto`.
+        bound: (model, states, draws, generator) -> the bound of states of `data`, where it isn't that of the
+            model: what lies between states and the user's rows; None: nothing does.
         write: (samples, path) -> None, a file in a format that its suffix chooses; None: samples
             have no file.
         formats: the suffixes that `write` knows, checked before samples are drawn; none: any.
@@ -116,5 +121,7 @@ class Task:
     figures: Mapping[str, Callable[[Any, Splits], Figure | None]] = field(default_factory=dict)
     tables: Mapping[str, Callable[[Any, Splits], Table | None]] = field(default_factory=dict)
     conditions: Callable[[Splits, int, int | None], Mapping[str, Tensor]] | None = None
+    sampler: Callable[[int], Sampling] | None = None
+    bound: Callable[[Model, Batch, int, Generator], LikelihoodResult] | None = None
     write: Callable[[Tensor, Path], None] | None = None
     formats: Sequence[str] = ()

@@ -19,6 +19,7 @@ from unnoise.benchmarks.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from unnoise.core.batch import Batch
     from unnoise.core.model import Model
     from unnoise.domains.task import Preset as Budget
     from unnoise.domains.task import Splits, Task
@@ -76,7 +77,7 @@ def sample(
 
     use_threads(threads)
     task, splits, model = _load(target, preset, seed, out, device)
-    sampler = auto(nfe, model.process)
+    sampler = task.sampler(nfe) if task.sampler else auto(nfe, model.process)
     if noise_level is not None:
         if not isinstance(model.process, LinearGaussian):
             raise ValueError(f"--noise-level: {target} is no diffusion of numbers; leave it out")
@@ -129,22 +130,30 @@ def likelihood(
     if method not in methods:
         raise ValueError(f"--method: {method!r} is none of {', '.join(methods)}")
     use_threads(threads)
-    _, splits, model = _load(target, preset, seed, out, device)
+    task, splits, model = _load(target, preset, seed, out, device)
+    if task.bound is not None and method != "bound":
+        raise ValueError(f"--method: of {target} there is the bound only, got {method!r}")
     parts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     if split not in parts:
         raise ValueError(f"--split: {split!r} is none of {', '.join(parts)}")
-    data = parts[split].rows(slice(n)).without_condition().to(next(model.parameters()).device)
+    data = parts[split].rows(slice(n)).to(next(model.parameters()).device)
     generator = seeded(seed)
+
+    def log_prob(rows: Batch) -> LikelihoodResult:
+        if task.bound is not None:
+            return task.bound(model, rows, draws, generator)
+        return model.log_prob(rows.without_condition(), methods[method], generator)
+
     with quietly(quiet):
         results = [
-            model.log_prob(data.rows(slice(i, i + 50)), methods[method], generator)
+            log_prob(data.rows(slice(i, i + 50)))
             for i in track(range(0, len(data), 50), f"log-likelihood ({method})")
         ]
     result = LikelihoodResult.cat(results)
     bits, nats = result.bits_per_dim(), result.mean_nats()
     meaning = "upper bound on bits/dim" if result.kind == "lower bound" else result.kind
     typer.echo(f"{bits.value:.4f} ± {bits.stderr:.4f} bits/dim   {nats.value:.2f} ± {nats.stderr:.2f} nats   ({meaning}; "
-               f"{len(data)} {split} items, {math.prod(model.shape)} dims, {result.nfe} evaluations each)")  # fmt: skip
+               f"{len(data)} {split} items, {float(result.dims.mean()):g} dims, {result.nfe} evaluations each)")  # fmt: skip
 
 
 def _require_training(task: str, budget: Budget) -> None:

@@ -11,6 +11,7 @@ from unnoise.domains.categorical.tasks import (
     binary,
     chorales,
     graycode,
+    mixed,
     tables,
     text,
     toy,
@@ -25,6 +26,7 @@ DOMAIN: dict[str, Callable[[], Task]] = (
     | bayesnet.TASKS
     | binary.TASKS
     | tables.TASKS
+    | mixed.TASKS
     | text.TASKS
     | chorales.TASKS
 )

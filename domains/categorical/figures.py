@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor
 
+from unnoise.domains.categorical.metrics.classifier import is_number
 from unnoise.domains.categorical.outputs import Rows
 from unnoise.domains.task import Splits
 
-__all__ = ["by_cost", "frequencies_figure", "piano_roll", "plane", "text_page"]
+__all__ = ["by_cost", "columns_figure", "frequencies_figure", "piano_roll", "plane", "text_page"]
 
 COLOURS = ("#1f5a99", "#b3541e", "#2f7d4f", "#7a3e9d")
 
@@ -85,6 +89,25 @@ def frequencies_figure(sizes: Sequence[int]) -> Callable[[Rows, Splits], Figure]
     return draw
 
 
+def columns_figure(real: pd.DataFrame, made: pd.DataFrame, most: int = 15) -> Figure:
+    """A figure of the first columns: shares of levels or of bins, samples against real rows."""
+    names = list(real.columns)[:most]
+    across = min(5, len(names))
+    down = -(-len(names) // across)
+    figure = Figure(figsize=(2.3 * across, 1.9 * down), layout="constrained")
+    for axes, name in zip(figure.subplots(down, across, squeeze=False).flat, names, strict=False):
+        bars, marks = _histograms(real[name], made[name])
+        axes.bar(range(len(bars)), bars, width=0.9, color="#c9d3dc")
+        axes.plot(range(len(marks)), marks, "_", ms=6, mew=1.5, color=COLOURS[1])
+        axes.set_title(str(name), fontsize=8)
+        axes.set_xticks([])
+        axes.tick_params(labelsize=6)
+    for axes in figure.axes[len(names) :]:
+        axes.remove()
+    figure.supxlabel("bars: test rows; marks: samples", fontsize=8)
+    return figure
+
+
 def text_page(spell: Callable[[Tensor], list[str]]) -> Callable[[Rows, Splits], Figure]:
     """Samples as text above a piece of the test text, in one picture."""
 
@@ -142,6 +165,19 @@ def _roll(axes: object, notes: Tensor, observed: Tensor | None) -> None:
     axes.set_xlim(0, len(notes))  # type: ignore[attr-defined]
     axes.set_xticks(range(0, len(notes) + 1, 16))  # type: ignore[attr-defined]
     axes.set_xlabel("sixteenth notes", fontsize=8)  # type: ignore[attr-defined]
+
+
+def _histograms(
+    real: pd.Series, made: pd.Series, most: int = 20
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shares of equal bins between the ends of real numbers, or of the most frequent levels."""
+    if is_number(real) and real.nunique() > most:
+        edges = np.linspace(real.min(), real.max(), most + 1)
+        first, second = (np.histogram(column, edges)[0] / len(column) for column in (real, made))
+        return first, second
+    shares = real.astype(str).value_counts(normalize=True)[:most]
+    same = made.astype(str).value_counts(normalize=True).reindex(shares.index, fill_value=0.0)
+    return shares.to_numpy(), same.to_numpy()
 
 
 def _shares(x: Tensor, sizes: Sequence[int]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from unnoise.domains.categorical.metrics.classifier import auc, classifier_auc
 from unnoise.domains.categorical.metrics.energy import energy_distance
+from unnoise.domains.categorical.metrics.frames import frame_codes
 from unnoise.domains.categorical.metrics.hamming import hamming_counts, mmd_hamming
 from unnoise.domains.categorical.metrics.joint import kl_to_joint
 from unnoise.domains.categorical.metrics.marginals import (
@@ -19,6 +20,7 @@ __all__ = [
     "classifier_auc",
     "column_tv",
     "energy_distance",
+    "frame_codes",
     "hamming_counts",
     "hellinger",
     "histograms",

@@ -33,7 +33,7 @@ from unnoise.domains.task import Score
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["auc", "classifier_auc"]
+__all__ = ["auc", "classifier_auc", "is_number"]
 
 _MOST_LEVELS = 255  # that the trees can tell apart as categories
 
@@ -109,7 +109,7 @@ def _features(
     """Both frames as numbers, and which of the columns are categories."""
     columns, categorical = [], []
     for name in test.columns:
-        numbers = all(_is_number(frame[name]) for frame in (train, test))
+        numbers = all(is_number(frame[name]) for frame in (train, test))
         encode = _numbers if numbers else _codes
         columns.append(encode(train[name], test[name]))
         categorical.append(not numbers and train[name].nunique() <= _MOST_LEVELS)
@@ -117,7 +117,8 @@ def _features(
     return x, y, np.array(categorical)
 
 
-def _is_number(column: pd.Series[Any]) -> bool:
+def is_number(column: pd.Series[Any]) -> bool:
+    """Whether a column holds numbers; truth values are none."""
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     return bool(is_numeric_dtype(column) and not is_bool_dtype(column))

@@ -50,6 +50,10 @@ class States:
     known: Tensor
     log_scale: Tensor
 
+    def rows(self, index: Tensor | slice) -> States:
+        """Those of an index or a slice."""
+        return States(self.x[index], self.width[index], self.known[index], self.log_scale[index])
+
 
 @final
 @dataclass(frozen=True, eq=False)

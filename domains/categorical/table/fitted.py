@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
 from torch import Tensor
 
 from unnoise.core.batch import Batch
-from unnoise.core.likelihood import Bound, LikelihoodResult
+from unnoise.core.likelihood import LikelihoodResult
 from unnoise.core.model import Model
 from unnoise.core.random import Generator
 from unnoise.core.sampler import Sampling
-from unnoise.core.times import LogSNRTimes
 from unnoise.core.training import History
+from unnoise.domains.categorical.table.bound import rows_bound
 from unnoise.domains.categorical.table.encoder import Encoder
 from unnoise.domains.categorical.table.law import spread, without_holes
 from unnoise.domains.categorical.table.sampler import OneByOne
 
-__all__ = ["ROUNDS", "FittedTable"]
+__all__ = ["FittedTable", "table_sampler"]
 
-ROUNDS = 8  # of a likelihood: draws of where in its ranks a number lies
 _CHUNK = 2**22  # numbers in a tensor of beliefs, at most
 _ROWS = 4096  # in a chunk, at most
 
@@ -41,18 +39,6 @@ class FittedTable:
     encoder: Encoder
     model: Model
     history: History
-
-    def sampler(self, nfe: int) -> OneByOne:
-        """That of tables, at nfe noise levels. Whether a number is an ordinary one is drawn first:
-        one that the network takes for a hole or a spike, which own all ranks, is led nowhere, and
-        where holes are ruled out it would have to be an ordinary one all the same.
-
-        Raises:
-            ValueError: if there are less than two levels.
-        """
-        if nfe < 2:
-            raise ValueError(f"nfe must be at least 2, a step and the last denoise, got {nfe}")
-        return OneByOne(steps=nfe - 1, first=self.encoder.marks)
 
     def sample(self, n: int, sampler: Sampling, generator: Generator) -> pd.DataFrame:
         """n rows; holes of columns that shall have none are filled, given the rest of their rows.
@@ -82,22 +68,12 @@ class FittedTable:
         return self.encoder.filled(frame, holed.numpy(), self.encoder.decode(torch.cat(some)))
 
     def log_prob(self, frame: pd.DataFrame, draws: int, generator: Generator) -> LikelihoodResult:
-        """The bound on every row, a mean over `ROUNDS`, each with draws of its own ranks."""
-        states = self.encoder.encode(frame)
-        some = []
-        for rows in self.chunks(len(frame)):
-            x, width = states.x[rows], states.width[rows]
-            rounds = [self._bound(x, width, draws // ROUNDS, generator) for _ in range(ROUNDS)]
-            nats = torch.stack([result.nats for result in rounds])
-            some.append(
-                replace(
-                    rounds[0],
-                    nats=nats.mean(0) + states.log_scale[rows],
-                    dims=torch.full((len(x),), float(len(self.encoder.columns))),
-                    stderr=nats.std(0) / math.sqrt(ROUNDS),
-                    nfe=ROUNDS * rounds[0].nfe,
-                )
-            )
+        """See `rows_bound`."""
+        states, columns = self.encoder.encode(frame), len(self.encoder.columns)
+        some = [
+            rows_bound(self.model, states.rows(rows), columns, draws, generator)
+            for rows in self.chunks(len(frame))
+        ]
         return LikelihoodResult.cat(some)
 
     def chunks(self, n: int) -> Iterator[slice]:
@@ -117,13 +93,15 @@ class FittedTable:
             x[rows] = sampler(process, denoiser, batch, generator=generator)
         return x
 
-    def _bound(
-        self, ranks: Tensor, width: Tensor, draws: int, generator: Generator
-    ) -> LikelihoodResult:
-        """log p of ranks and codes at one draw of the ranks: log p(z) - log phi(z)."""
-        x = spread(ranks, width, generator)
-        method = Bound(draws, LogSNRTimes() if width.shape[1] else None)
-        result = method(self.model.process, self.model.denoiser, Batch(x), generator=generator)
-        z = x[:, : width.shape[1]].double()
-        normal = -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
-        return replace(result, nats=result.nats.double() - normal)
+
+def table_sampler(encoder: Encoder, nfe: int) -> OneByOne:
+    """The sampler of tables at nfe noise levels. Whether a number is an ordinary one is drawn first:
+    one that the network takes for a hole or a spike, which own all ranks, is led nowhere, and where
+    holes are ruled out it would have to be an ordinary one all the same.
+
+    Raises:
+        ValueError: if there are less than two levels.
+    """
+    if nfe < 2:
+        raise ValueError(f"nfe must be at least 2, a step and the last denoise, got {nfe}")
+    return OneByOne(steps=nfe - 1, first=encoder.marks)

@@ -30,7 +30,7 @@ from unnoise.core.likelihood import LikelihoodResult
 from unnoise.core.random import seeded
 from unnoise.core.training import Fit, History, fit
 from unnoise.domains.categorical.table.encoder import Encoder
-from unnoise.domains.categorical.table.fitted import ROUNDS, FittedTable
+from unnoise.domains.categorical.table.fitted import FittedTable, table_sampler
 from unnoise.domains.categorical.table.kinds import Kind
 from unnoise.domains.categorical.table.law import Network, build
 from unnoise.domains.categorical.table.spelling import Label, Scalar
@@ -128,7 +128,7 @@ class TableSynthesizer:
         fitted = self._require_fitted()
         if n < 1:
             raise ValueError(f"sample: n must be at least 1, got {n}")
-        return fitted.sample(n, fitted.sampler(nfe), seeded(seed))
+        return fitted.sample(n, table_sampler(fitted.encoder, nfe), seeded(seed))
 
     def impute(self, frame: pd.DataFrame, seed: int = 0, nfe: int = 32) -> pd.DataFrame:
         """The frame with a draw of p(missing | given) in the place of missing cells.
@@ -148,7 +148,7 @@ class TableSynthesizer:
             RuntimeError: before `fit`.
         """
         fitted = self._require_fitted()
-        return fitted.impute(frame, fitted.sampler(nfe), seeded(seed))
+        return fitted.impute(frame, table_sampler(fitted.encoder, nfe), seeded(seed))
 
     def log_prob(self, frame: pd.DataFrame, draws: int = 64, seed: int = 0) -> LikelihoodResult:
         """A lower bound on log p of every row, in nats, with its standard error.
@@ -167,12 +167,7 @@ class TableSynthesizer:
                 isn't a multiple of 16.
             RuntimeError: before `fit`.
         """
-        fitted = self._require_fitted()
-        if draws < 1 or draws % (2 * ROUNDS):
-            raise ValueError(
-                f"log_prob: draws must be a multiple of {2 * ROUNDS}, {ROUNDS} rounds of pairs, got {draws}"
-            )
-        return fitted.log_prob(frame, draws, seeded(seed))
+        return self._require_fitted().log_prob(frame, draws, seeded(seed))
 
     def save(self, path: Path | str) -> None:
         """Write all that sampling needs in one file: weights (safetensors) with a JSON header.
