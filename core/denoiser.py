@@ -18,13 +18,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from unnoise.core.batch import Batch
-from unnoise.core.posterior import Levels, Mean, Posterior
+from unnoise.core.posterior import Categories, Levels, Mean, Parts, Posterior, Ratios
 from unnoise.core.schedule import Level, Scalar
 
 __all__ = [
@@ -187,25 +187,25 @@ class LevelDenoiser(Denoiser[Levels]):
         return Levels(query, key, self.values)
 
 
-class Guided(Denoiser[Mean]):
-    r"""Classifier-free guidance: $\hat x = \hat x_\emptyset + w (\hat x_c - \hat x_\emptyset)$ (Ho
-    & Salimans 2022).
+class Guided(Denoiser[Any]):
+    r"""Classifier-free guidance (Ho & Salimans 2022): $\hat x = \hat x_\emptyset + w (\hat x_c - \hat
+    x_\emptyset)$; of codes, and of ratios, $\log \hat p = \log p_\emptyset + w (\log p_c - \log
+    p_\emptyset)$ up to a constant, an entry each (Nisonoff et al. 2025); of parts, each in its way.
 
     w = 0 ignores the condition, 1 is the plain conditional model, above 1 sharpens it. Both
     beliefs come from one call on a doubled batch. The noise estimate is affine in the mean, so
     guiding one guides the other.
     """
 
-    def __init__(self, denoiser: Denoiser[Posterior], scale: float) -> None:
+    def __init__(self, denoiser: Denoiser[Any], scale: float) -> None:
         super().__init__()
         self.denoiser = denoiser
         self.scale = scale
 
-    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Mean:
-        n = len(x_t)
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Any:
         double = _cat(batch, batch.without_condition())
-        mean = self.denoiser(torch.cat([x_t, x_t]), _doubled(level), double).mean
-        return Mean(torch.lerp(mean[n:], mean[:n], self.scale))
+        belief = self.denoiser(torch.cat([x_t, x_t]), _doubled(level), double)
+        return _guided(belief, len(x_t), self.scale)
 
 
 class Given(Denoiser[Mean]):
@@ -225,6 +225,21 @@ class Given(Denoiser[Mean]):
     def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Mean:
         mean = self.denoiser(x_t, level, batch).mean
         return Mean(mean if batch.observed is None else torch.where(batch.observed, batch.x, mean))
+
+
+def _guided(belief: Any, n: int, scale: float) -> Any:
+    """The belief of n states with a condition, followed by theirs without, as one."""
+    if isinstance(belief, Parts):
+        return Parts({name: _guided(part, n, scale) for name, part in belief.parts.items()})
+    if isinstance(belief, Categories):
+        told, untold = torch.log_softmax(belief.logits, -1).split(n)
+        mixed = torch.lerp(untold, told, scale)
+        # what neither holds possible stays so; lerp of two infinities is no number
+        return Categories(mixed.masked_fill(told.isneginf() | untold.isneginf(), -torch.inf))
+    if isinstance(belief, Ratios):
+        return Ratios(torch.lerp(belief.log_ratio[n:], belief.log_ratio[:n], scale))
+    mean = belief.mean
+    return Mean(torch.lerp(mean[n:], mean[:n], scale))
 
 
 def _norm(level: Level) -> Scalar:

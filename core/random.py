@@ -8,13 +8,13 @@ a w times larger batch would see, for the price of w cheap draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Generator", "Shard", "low_discrepancy", "normal", "seeded", "uniform"]
+__all__ = ["Generator", "Rows", "Shard", "low_discrepancy", "normal", "seeded", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,19 @@ class Shard:
     world: int
 
 
-Generator = torch.Generator | Shard | None
+@dataclass(frozen=True)
+class Rows:
+    """A stream of its own for every row, for the price of a draw each."""
+
+    each: Sequence[torch.Generator]
+
+    @staticmethod
+    def seeded(seed: int, n: int) -> Rows:
+        """Streams 0 ... n - 1 of a seed."""
+        return Rows([seeded(seed, k) for k in range(n)])
+
+
+Generator = torch.Generator | Shard | Rows | None
 
 
 def seeded(seed: int, *stream: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -85,6 +97,14 @@ def _draw(
         rows = shape[0]
         whole = _draw(draw, torch.Size((rows * generator.world, *shape[1:])), like, generator.base)
         return whole[rows * generator.rank : rows * (generator.rank + 1)]
+    if isinstance(generator, Rows):
+        if len(generator.each) != shape[0]:
+            raise ValueError(
+                f"Rows: {len(generator.each)} generators for {shape[0]} rows; give one each"
+            )
+        return torch.cat(
+            [_draw(draw, torch.Size((1, *shape[1:])), like, one) for one in generator.each]
+        )
     device = like.device if generator is None else generator.device
     noise = draw(shape, generator=generator, dtype=like.dtype, device=device)
     return noise if device == like.device else noise.to(like.device)

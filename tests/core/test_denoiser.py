@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ from unnoise.core.denoiser import (
     Score,
     Velocity,
 )
-from unnoise.core.posterior import Mean, Posterior
+from unnoise.core.posterior import Categories, Mean, Parts, Posterior, Ratios
 from unnoise.core.random import normal, seeded
 from unnoise.core.schedule import VE, Cosine, Level, LinearVP, Rectified, Schedule
 
@@ -265,6 +266,52 @@ def test_guidance_of_a_network_is_two_calls_in_one(network: Callable[..., nn.Mod
         untold = denoiser(x_t, level, batch.without_condition()).mean
         guided = Guided(denoiser, 2.5)(x_t, level, batch).mean
         torch.testing.assert_close(guided, untold + 2.5 * (told - untold), rtol=1e-12, atol=1e-12)
+
+
+class Told(Denoiser[Any]):
+    """Beliefs about codes, ratios and parts by label; the odds of -1 are those of "not told"."""
+
+    odds = torch.tensor([[0.0, 0.0, 0.0], [1.0, -1.0, 2.0]], dtype=DOUBLE)  # not told, label 0
+
+    def __init__(self, make: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.make = make
+
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Any:
+        return self.make(self.odds[batch.cond["label"] + 1][:, None].expand(-1, 2, -1))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 2.5])
+def test_guided_codes_are_tilted_by_the_power_of_what_the_condition_says(scale: float) -> None:
+    batch = Batch(torch.zeros(1, 2, dtype=DOUBLE), cond={"label": torch.tensor([0])})
+    (level,) = Cosine().levels(torch.tensor([0.4]))
+    p = torch.softmax(Told.odds, -1)
+    law = p[0] ** (1 - scale) * p[1] ** scale
+    expected = (law / law.sum()).expand(1, 2, 3)
+
+    def guided(make: Callable[[Tensor], Any]) -> Any:
+        return Guided(Told(make), scale)(batch.x, level, batch)
+
+    torch.testing.assert_close(torch.softmax(guided(Categories).logits, -1), expected)
+    ratios = guided(lambda odds: Ratios(odds - odds[..., :1])).log_ratio
+    torch.testing.assert_close(torch.softmax(ratios, -1), expected)
+    parts = guided(lambda odds: Parts({"codes": Categories(odds), "numbers": Mean(odds[..., 0])}))
+    torch.testing.assert_close(torch.softmax(parts.parts["codes"].logits, -1), expected)
+    torch.testing.assert_close(
+        parts.parts["numbers"].mean, scale * Told.odds[1, :1].expand(1, 2), rtol=0, atol=1e-15
+    )
+
+
+def test_guidance_makes_nothing_possible_that_was_not() -> None:
+    batch = Batch(torch.zeros(1, 2, dtype=DOUBLE), cond={"label": torch.tensor([0])})
+    (level,) = Cosine().levels(torch.tensor([0.4]))
+
+    def absent(odds: Tensor) -> Categories:
+        return Categories(odds.masked_fill(torch.tensor([False, True, False]), -torch.inf))
+
+    logits = Guided(Told(absent), 3.0)(batch.x, level, batch).logits
+    assert logits[..., 1].isneginf().all()
+    assert logits[..., [0, 2]].isfinite().all()
 
 
 # --- what is given -------------------------------------------------------------------------------

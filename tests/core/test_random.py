@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from unnoise.core.random import Generator, Shard, low_discrepancy, normal, seeded, uniform
+from unnoise.core.random import Generator, Rows, Shard, low_discrepancy, normal, seeded, uniform
 
 DOUBLE = torch.float64
 
@@ -75,3 +75,22 @@ def test_laws_of_the_draws() -> None:
     u = uniform((20_000,), z, seeded(2))
     assert stats.kstest(z.numpy(), "norm").pvalue > 1e-6
     assert stats.kstest(u.numpy(), "uniform").pvalue > 1e-6
+
+
+def test_a_row_of_its_own_generator_is_the_same_whoever_is_beside_it() -> None:
+    many, few = Rows.seeded(3, 5), Rows([seeded(3, 4), seeded(3, 1)])
+    z = normal(torch.empty(5, 7, dtype=DOUBLE), many)
+    assert torch.equal(normal(torch.empty(2, 7, dtype=DOUBLE), few), z[[4, 1]])
+    again = uniform((5, 2), z, many)  # the streams go on
+    assert torch.equal(uniform((2, 2), z, few), again[[4, 1]])
+    assert (
+        stats.kstest(
+            normal(torch.empty(4_000, 1), Rows.seeded(0, 4_000))[:, 0].numpy(), "norm"
+        ).pvalue
+        > 1e-6
+    )
+
+
+def test_a_row_without_a_generator_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 generators for 3 rows"):
+        normal(rows(3), Rows.seeded(0, 2))
