@@ -23,9 +23,9 @@ from torch import Tensor
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.objective.base import Integral
-from unnoise.core.posterior import Categories
-from unnoise.core.process import Process
-from unnoise.core.process.jump import Jump, JumpBelief, codes, columns, flat
+from unnoise.core.posterior import Categories, Levels, Parts
+from unnoise.core.process import Jump, Process, Product
+from unnoise.core.process.jump import codes, columns, flat
 from unnoise.core.random import Generator
 from unnoise.core.rates.base import elapsed
 from unnoise.core.schedule import Level
@@ -44,9 +44,13 @@ class Columns(Integral):
 
     @abstractmethod
     def column(
-        self, process: Jump, x_0: Tensor, x_t: Tensor, level: Level, posterior: JumpBelief
+        self, process: Process[Any], x_0: Tensor, x_t: Tensor, level: Level, posterior: Any
     ) -> Tensor:
-        """Nats of each column, (B, D)."""
+        """Nats of each column, (B, D).
+
+        Raises:
+            TypeError: if they aren't defined for the process, or for such a belief.
+        """
 
     def terms(
         self,
@@ -58,10 +62,8 @@ class Columns(Integral):
         """The loss of each state in nats per column, (B,).
 
         Raises:
-            TypeError: if the process isn't one of jumps.
+            TypeError: see `column`.
         """
-        if not isinstance(process, Jump):
-            raise TypeError(f"{type(self).__name__} is for Jump, got {type(process).__name__}")
         told, level, inverse_density = self.draw(process, batch, generator)
         x_t = process.marginal(batch.x, level, batch).sample(generator)
         nats = self.column(process, batch.x, x_t, level, denoiser(x_t, level, told))
@@ -71,21 +73,36 @@ class Columns(Integral):
 
 
 class CrossEntropy(Columns):
-    """-log p(x_0,d | x_t) of every column."""
+    """-log p(x_0,d | x_t) of every column of codes, every entry of quantised numbers, and every part of
+    a product of these."""
 
     def column(
-        self, process: Jump, x_0: Tensor, x_t: Tensor, level: Level, posterior: JumpBelief
+        self, process: Process[Any], x_0: Tensor, x_t: Tensor, level: Level, posterior: Any
     ) -> Tensor:
-        if not isinstance(posterior, Categories):
-            raise TypeError("CrossEntropy needs a belief about x_0 (Categories), got ratios")
+        if isinstance(process, Product) and isinstance(posterior, Parts):
+            x, y = process.split(x_0), process.split(x_t)
+            each = [
+                self.column(process.process(k), x[k], y[k], level, posterior.parts[k]) for k in x
+            ]
+            return torch.cat(each, 1)
+        if isinstance(posterior, Levels):
+            code = (x_0.flatten(1)[..., None] - posterior.values).abs().argmin(-1)
+        elif isinstance(posterior, Categories):
+            code = codes(x_0)
+        else:
+            raise TypeError(
+                f"CrossEntropy needs a belief about the levels of x_0 (Categories or Levels), got {type(posterior).__name__}"
+            )
         log_p = torch.log_softmax(columns(posterior.logits), -1)
-        return -log_p.gather(-1, codes(x_0)[..., None])[..., 0]
+        return -log_p.gather(-1, code[..., None])[..., 0]
 
 
 class RatioMatching(Columns):
     """-log p_t(x_t,d | the other columns) = log sum_y s_y of every column."""
 
     def column(
-        self, process: Jump, x_0: Tensor, x_t: Tensor, level: Level, posterior: JumpBelief
+        self, process: Process[Any], x_0: Tensor, x_t: Tensor, level: Level, posterior: Any
     ) -> Tensor:
+        if not isinstance(process, Jump):
+            raise TypeError(f"RatioMatching is for Jump, got {type(process).__name__}")
         return torch.logsumexp(process.log_ratio(x_t, elapsed(flat(level), x_t), posterior), -1)

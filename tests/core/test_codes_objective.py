@@ -13,10 +13,12 @@ from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.objective import CrossEntropy, Denoising, Elbo, RatioMatching
 from unnoise.core.objective.codes import Columns
-from unnoise.core.posterior import Categories, Mean, Ratios
-from unnoise.core.process import Gaussian, Jump
+from unnoise.core.posterior import Categories, Levels, Mean, Parts, Ratios
+from unnoise.core.process import Gaussian, Jump, Process, Product
+from unnoise.core.process.jump import flat
 from unnoise.core.random import normal, seeded
 from unnoise.core.rates import Rates, Refresh, Reversible
+from unnoise.core.rates.base import elapsed
 from unnoise.core.reading import Bayes, CodeDenoiser
 from unnoise.core.schedule import Cosine, Level, LinearLogSNR, Rectified
 
@@ -355,10 +357,58 @@ def test_objectives_of_codes_refuse_what_they_cant_read(noise_of: Callable[[str]
         def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Ratios:
             return Ratios(torch.zeros(*x_t.shape, 3))
 
-    for objective in (CrossEntropy(), RatioMatching()):
-        with pytest.raises(
-            TypeError, match=f"{type(objective).__name__} is for Jump, got Gaussian"
-        ):
-            objective.terms(Gaussian(Rectified()), Numbers(), x, seeded(0))
-    with pytest.raises(TypeError, match="needs a belief about x_0"):
-        CrossEntropy().terms(Jump(Rectified(), noise_of("uniform")[0]), Score(), x, seeded(0))
+    with pytest.raises(TypeError, match="RatioMatching is for Jump, got Gaussian"):
+        RatioMatching().terms(Gaussian(Rectified()), Numbers(), x, seeded(0))
+    for process, denoiser in (
+        (Gaussian(Rectified()), Numbers()),
+        (Jump(Rectified(), noise_of("uniform")[0]), Score()),
+    ):
+        with pytest.raises(TypeError, match="needs a belief about the levels of x_0"):
+            CrossEntropy().terms(process, denoiser, x, seeded(0))
+
+
+class Coin(Denoiser[Any]):
+    """The exact belief about independent coins: -1/2 or 1/2 under Gaussian noise, 0 or 1 of codes."""
+
+    def __init__(self, process: Process[Any]) -> None:
+        super().__init__()
+        self.process = process
+
+    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Any:
+        if isinstance(self.process, Product):
+            x = self.process.split(x_t)
+            return Parts({k: Coin(self.process.process(k))(x[k], level, batch) for k in x})
+        if isinstance(self.process, Jump):
+            law = self.process.rates.column(x_t.long(), elapsed(flat(level), x_t))
+            return Categories(law[..., :2].log())
+        v = torch.tensor([-0.5, 0.5], dtype=x_t.dtype)
+        alpha, sigma = (torch.as_tensor(a) for a in (level.alpha, level.sigma))
+        odds = -0.5 * ((x_t[..., None] - alpha[..., None] * v) / sigma[..., None]).square()
+        return Levels(odds, torch.eye(2, dtype=x_t.dtype), v)
+
+
+def test_cross_entropy_of_levels_and_parts_is_the_entropy_of_the_posterior() -> None:
+    """Of a coin: int_0^1 H(x_0 | x_t) dt by quadrature, in numbers; (1 - alpha) log 2 of a masked one."""
+    schedule, n = Rectified(), 60_000
+    numbers, codes = Gaussian(schedule), Jump(schedule, Refresh.absorbing([2]))
+    coins = torch.randint(2, (n, 2), generator=seeded(0)).double()
+    t = torch.linspace(0, 1, 401, dtype=DOUBLE)[1:-1]
+    level = schedule.level(t, 2)
+    x = torch.linspace(-7, 7, 4001, dtype=DOUBLE)
+    laws = [
+        torch.exp(-0.5 * ((x - v * level.alpha) / level.sigma) ** 2)
+        / (level.sigma * math.sqrt(2 * math.pi))
+        for v in (-0.5, 0.5)
+    ]
+    p = torch.sigmoid(-level.alpha * x / level.sigma**2)
+    entropy = -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p))
+    exact = torch.trapezoid(entropy * 0.5 * (laws[0] + laws[1]), x, dim=1).mean().item()
+    loss = CrossEntropy()
+    of_numbers = loss.terms(numbers, Coin(numbers), Batch(coins - 0.5), seeded(1))
+    of_codes = loss.terms(codes, Coin(codes), Batch(coins), seeded(2))
+    assert of_numbers.mean().item() == pytest.approx(exact, abs=5e-3)
+    assert of_codes.mean().item() == pytest.approx(0.5 * math.log(2), abs=5e-3)
+    both = Product(schedule, {"a": numbers, "b": codes}, {"a": 1, "b": 1})
+    mixed = torch.stack([coins[:, 0] - 0.5, coins[:, 1]], 1)
+    joint = loss.terms(both, Coin(both), Batch(mixed), seeded(3)).mean().item()
+    assert joint == pytest.approx((exact + 0.5 * math.log(2)) / 2, abs=5e-3)
