@@ -16,6 +16,7 @@ Every file is pinned by its size and SHA-256, and checked before its first use.
     load_table(name), load_adult()  data frames; these need pandas, and anes96 statsmodels
     load_bayesnet(name), parse_bif(text, name)
                                     a `BayesNet`: a law of categories, known exactly
+    load_graphs(name)               networkx graphs in three parts; needs networkx
     SOURCES, lookup(name)           what there is: files, licence, citation
     locate(source), find(source)    the folder of a sound copy; `find` downloads if need be
     read_idx(path), extract(…)      formats
@@ -29,6 +30,7 @@ from unnoise.data.bif import load_bayesnet, parse_bif
 from unnoise.data.binary import load_debd
 from unnoise.data.chorales import load_chorales
 from unnoise.data.errors import DataError, UnknownSource
+from unnoise.data.graphs import load_graphs
 from unnoise.data.idx import read_idx
 from unnoise.data.loaders import load_digits, load_mnist
 from unnoise.data.registry import SOURCES, lookup
@@ -52,6 +54,7 @@ __all__ = [
     "load_chorales",
     "load_debd",
     "load_digits",
+    "load_graphs",
     "load_mnist",
     "load_table",
     "load_text",

@@ -1,5 +1,6 @@
 """Likelihood estimates: variational bounds, the probability flow, and I-MMSE."""
 
+from unnoise.core.likelihood.auto import tightest
 from unnoise.core.likelihood.base import Likelihood, Query
 from unnoise.core.likelihood.bound import Bound, DiscreteBound
 from unnoise.core.likelihood.coding import BitsBack, random_words
@@ -43,4 +44,5 @@ __all__ = [
     "UniformNoise",
     "VariationalDequantiser",
     "random_words",
+    "tightest",
 ]

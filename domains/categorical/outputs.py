@@ -12,17 +12,15 @@ from torch import Tensor
 
 from unnoise.core.batch import Batch
 from unnoise.core.likelihood import (
-    Bound,
     Kind,
     Likelihood,
     LikelihoodResult,
-    MaskedBound,
     Ordered,
+    tightest,
 )
 from unnoise.core.model import Model
 from unnoise.core.progress import track
 from unnoise.core.random import Generator, seeded
-from unnoise.core.rates import Refresh
 from unnoise.core.sampler import (
     Analytic,
     Confident,
@@ -199,7 +197,146 @@ def model_rows(
         filled = fill(model, splits.test.rows(slice(how.fill)), pattern, generator, how)
     return Rows(
         rows,
-        bound=_likelihood(model, test, bound_of(model, how.draws), generator, how.batch, "bound"),
+        bound=_likelihood(model, test, tightest(model.process, how.draws), generator, how.batch, "bound"),
+        ordered=_likelihood(model, some, Ordered(), generator, how.batch, "exact, in order"),
+        truth=None if problem.law is None else problem.law.log_prob(test.x),
+        sweep=sweep,
+        filled=filled,
+        nfe=how.nfe,
+    )
+
+
+def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Rows (n, D)."""
+
+
+class Completing(Classical, Protocol):
+    """One that can complete rows."""
+
+    def complete(self, x: Tensor, observed: Tensor, generator: torch.Generator) -> Tensor:
+        """Rows (N, D) with what isn't observed drawn anew."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A classical model with `log_prob` and `sample`, of rows that have no padding.
+
+    Attributes:
+        model: one of `baselines`.
+        letters: of a row, where the model doesn't know; 0: it does.
+    """
+
+    model: Any
+    letters: int = 0
+
+    def nats(self, batch: Batch) -> Tensor:
+        nats: Tensor = self.model.log_prob(batch.x.flatten(1).long())
+        return nats
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        size = (n, self.letters) if self.letters else (n,)
+        rows: Tensor = self.model.sample(*size, generator)
+        return rows
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much to generate: the keywords of `Preset.generate`.
+
+    Attributes:
+        samples: rows drawn.
+        nfe: network evaluations of each.
+        draws: noise levels for each test row in the bound.
+        tests: test rows of the bound; None: all.
+        ordered: test rows whose exact likelihood in the order of the columns is computed.
+        sweep: rows drawn with every solver at every cost.
+        fill: test rows that are completed.
+        batch: rows at once.
+    """
+
+    samples: int
+    nfe: int = 33
+    draws: int = 32
+    tests: int | None = None
+    ordered: int = 0
+    sweep: int = 0
+    fill: int = 0
+    batch: int = 1000
+
+
+@dataclass(frozen=True)
+class Point:
+    """Rows of one solver at one cost."""
+
+    solver: str
+    nfe: int
+    rows: Tensor
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Test rows, what was given of them, and completions, one each."""
+
+    originals: Tensor
+    observed: Tensor
+    drawn: Tensor
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Outputs of a model of codes; None: not made.
+
+    Attributes:
+        rows: samples (N, ...).
+        bound: the variational bound of the test rows, or of a classical model their likelihood.
+        ordered: the exact likelihood of the first test rows if columns are revealed in their order.
+        truth: the log-probability of the test rows under their own law, (N,).
+        sweep: rows of other solvers at other costs.
+        filled: completed test rows.
+        nfe: network evaluations of each sample.
+    """
+
+    rows: Tensor
+    bound: LikelihoodResult | None = None
+    ordered: LikelihoodResult | None = None
+    truth: Tensor | None = None
+    sweep: Sequence[Point] = ()
+    filled: Filled | None = None
+    nfe: int | None = None
+
+
+Pattern = Callable[[Tensor], Tensor]  # which entries of rows are given
+
+
+def model_rows(
+    model: Model,
+    problem: Problem,
+    splits: Splits,
+    preset: Preset,
+    generator: Generator,
+    pattern: Pattern | None = None,
+) -> Rows:
+    """Everything that the report shows of a model."""
+    how = Settings(**preset.generate)
+    test = splits.test.rows(slice(how.tests))
+    sampler = auto(how.nfe, model.process)
+    rows = sample(
+        model, how.samples, sampler, generator, how.batch, f"rows ({how.nfe} evaluations)"
+    )
+    some = splits.test.rows(slice(how.ordered))
+    sweep = [
+        Point(
+            name, n, sample(model, how.sweep, make(n), generator, how.batch, f"{name}, {n} steps")
+        )
+        for name, make in (SOLVERS.items() if how.sweep else ())
+        for n in SWEEP
+    ]
+    filled = None
+    if pattern is not None and how.fill:
+        filled = fill(model, splits.test.rows(slice(how.fill)), pattern, generator, how)
+    return Rows(
+        rows,
+        bound=_likelihood(model, test, tightest(model.process, how.draws), generator, how.batch, "bound"),
         ordered=_likelihood(model, some, Ordered(), generator, how.batch, "exact, in order"),
         truth=None if problem.law is None else problem.law.log_prob(test.x),
         sweep=sweep,

@@ -1,0 +1,1 @@
+"""Graphs: small simple undirected ones, with or without kinds of nodes and edges."""
