@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from torch import Tensor
 
 from unnoise.core.batch import Batch
@@ -102,6 +103,8 @@ class Task:
         presets: budgets by name: smoke (seconds), cpu (minutes), paper (a GPU).
         conditions: (splits, n, label) -> conditions of n samples, of one class or of all in turn;
             None: nothing to condition on.
+        empty: (n, generator) -> n states to be drawn, where they aren't all of one form; None: they
+            are. What doesn't exist of them is -1 when it is written.
         sampler: nfe -> how to sample with so many evaluations; None: `core.sampler.auto`.
         bound: (model, states, draws, generator) -> the bound of states of `data`, where it isn't that of the
             model: what lies between states and the user's rows; None: nothing does.
@@ -121,6 +124,7 @@ class Task:
     figures: Mapping[str, Callable[[Any, Splits], Figure | None]] = field(default_factory=dict)
     tables: Mapping[str, Callable[[Any, Splits], Table | None]] = field(default_factory=dict)
     conditions: Callable[[Splits, int, int | None], Mapping[str, Tensor]] | None = None
+    empty: Callable[[int, torch.Generator], Batch] | None = None
     sampler: Callable[[int], Sampling] | None = None
     bound: Callable[[Model, Batch, int, Generator], LikelihoodResult] | None = None
     write: Callable[[Tensor, Path], None] | None = None

@@ -91,8 +91,9 @@ def sample(
     if label is not None and task.conditions is None:
         raise ValueError(f"--label: {target} has no classes")
     cond = task.conditions(splits, n, label) if task.conditions else {}
-    batch = Batch.empty(n, model.shape, cond).to(next(model.parameters()).device)
     generator = seeded(seed)
+    empty = task.empty(n, generator) if task.empty else Batch.empty(n, model.shape)
+    batch = empty.replace(cond=cond).to(next(model.parameters()).device)
     size = max(50, _AT_ONCE // max(math.prod(model.shape), 1))
     with quietly(quiet):
         drawn = [
@@ -101,7 +102,8 @@ def sample(
             ).cpu()
             for i in track(range(0, n, size), f"{n} samples, {nfe} evaluations each")
         ]
-    task.write(torch.cat(drawn), to)
+    x = torch.cat(drawn)
+    task.write(x if empty.mask is None else x.masked_fill(~empty.mask.expand_as(x), -1), to)
     typer.echo(to)
 
 

@@ -81,9 +81,10 @@ class FittedGraphs:
         return made
 
     def log_prob(
-        self, graphs: Sequence[nx.Graph], draws: int, generator: torch.Generator
-    ) -> LikelihoodResult:
-        """A lower bound on log p(graph | n) + log p(n)."""
+        self, graphs: Sequence[nx.Graph], draws: int, generator: torch.Generator,
+        sizes: bool = True,
+    ) -> LikelihoodResult:  # fmt: skip
+        """A lower bound on log p(graph | n), and log p(n) more if `sizes` count."""
         largest = max(len(g) for g in graphs)
         rows = max(1, _CELLS // largest**2)
         parts = [graphs[k : k + rows] for k in range(0, len(graphs), rows)]
@@ -91,7 +92,8 @@ class FittedGraphs:
         for part in track(parts, "bound"):
             result = self.bound(self.alphabet.encode(part), draws, generator)
             shares = torch.tensor([self.sizes.get(len(g), 0) / total for g in part])
-            some.append(replace(result, nats=result.nats + shares.log().to(result.nats)))
+            log_p = shares.log().to(result.nats) if sizes else 0.0
+            some.append(replace(result, nats=result.nats + log_p))
         return LikelihoodResult.cat(some)
 
     def bound(self, batch: Batch, draws: int, generator: torch.Generator) -> LikelihoodResult:

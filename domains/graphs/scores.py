@@ -1,0 +1,124 @@
+"""Metrics of outputs of models of graphs, each against the test graphs of one file and split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from unnoise.domains.graphs.metrics import (
+    Statistic,
+    Yardstick,
+    describe,
+    graph_mmd,
+    valid_unique_novel,
+    yardstick,
+)
+from unnoise.domains.graphs.metrics.mmd import Kernel
+from unnoise.domains.graphs.outputs import Drawn
+from unnoise.domains.graphs.problem import GraphSet
+from unnoise.domains.task import Metric, Score, Splits, Table
+
+__all__ = ["STATISTICS", "metrics", "yardsticks"]
+
+STATISTICS: dict[str, Statistic] = {
+    "degree": "degree",
+    "cluster": "clustering",
+    "orbit": "orbit",
+    "spectral": "spectrum",
+}
+KERNELS: tuple[Kernel, ...] = ("emd", "tv")
+ROUNDS = 30  # of a perfect sampler
+
+Loads = Callable[[], GraphSet]
+
+
+def metrics(load: Loads, source: str, samples: int, valid: str) -> dict[str, Metric]:
+    """All of a task's, the main one first.
+
+    Args:
+        load: the graphs.
+        source: the file and the split, as titles name it.
+        samples: how many graphs are compared, as titles name it.
+        valid: what a valid graph is.
+    """
+    of = f"{samples} graphs, test of {source}"
+    found = {
+        f"{name}_{kernel}": Metric(
+            partial(_mmd, load, statistic, kernel), "lower", f"{name}, MMD² ({kernel}), {of}"
+        )
+        for kernel in KERNELS
+        for name, statistic in STATISTICS.items()
+    }
+    order = ["orbit_emd", "cluster_emd", *found]
+    shares = {
+        "connected": "connected",
+        "valid": f"valid ({valid})",
+        "unique": "unique: isomorphism classes",
+        "novel": "novel: isomorphic to no training graph",
+        "vun": "valid, unique and novel",
+    }
+    return (
+        {name: found[name] for name in dict.fromkeys(order)}
+        | {"nats_per_graph": Metric(_nats, "lower", "-log p(graph | n), labelled (bound)", "nats", "upper bound")}
+        | {"bits_per_dim": Metric(_bits, "lower", "bits a pair or node (bound)", "bits/dim", "upper bound")}
+        | {name: Metric(partial(_share, load, name), "higher", title) for name, title in shares.items()}
+    )  # fmt: skip
+
+
+def yardsticks(load: Loads, outputs: Drawn, splits: Splits) -> Table:
+    """Every MMD beside the floor, a perfect sampler of as many graphs, and Erdős–Rényi graphs."""
+    problem, rows = load(), {}
+    for kernel in KERNELS:
+        for name, statistic in STATISTICS.items():
+            value = _mmd(load, statistic, kernel, outputs, splits)
+            between = _between(problem, statistic, kernel, len(outputs.graphs))
+            rows[f"{name}, {kernel}"] = {
+                "samples": value.value,
+                "floor: training graphs": between.floor.value,
+                "perfect sampler": between.perfect.mean.value,
+                "its sd": between.perfect.sd,
+                "Erdős–Rényi": between.ceiling.mean.value,
+                "ratio to the floor": value.value / between.floor.value
+                if between.floor.value > 0
+                else None,
+            }
+    return rows
+
+
+def _between(problem: GraphSet, statistic: Statistic, kernel: Kernel, m: int) -> Yardstick:
+    judge = partial(graph_mmd, statistic=statistic, kernel=kernel)
+    generator = np.random.default_rng(0)
+    return yardstick(judge, problem.test, problem.train, m, generator, ROUNDS)
+
+
+def _mmd(
+    load: Loads, statistic: Statistic, kernel: Kernel, outputs: Drawn, splits: Splits
+) -> Score:
+    return graph_mmd(describe(load().test), describe(outputs.graphs), statistic, kernel)
+
+
+def _share(load: Loads, name: str, outputs: Drawn, splits: Splits) -> Score:
+    problem = load()
+    found = valid_unique_novel(outputs.graphs, problem.train, problem.family)
+    score: Score = getattr(found, name)
+    return score
+
+
+def _nats(outputs: Drawn, splits: Splits) -> Score | None:
+    if outputs.bound is None:
+        return None
+    nats = -outputs.bound.nats.double()
+    return Score(float(nats.mean()), float(nats.std()) / math.sqrt(len(nats)))
+
+
+def _bits(outputs: Drawn, splits: Splits) -> Score | None:
+    """Pooled: all nats over all entries, since graphs differ in size."""
+    if outputs.bound is None:
+        return None
+    cost, dims = -outputs.bound.nats.double() / math.log(2), outputs.bound.dims.double()
+    mean = cost.sum() / dims.sum()
+    error = (cost - mean * dims).std() * len(cost) ** 0.5 / dims.sum()
+    return Score(float(mean), float(error))
