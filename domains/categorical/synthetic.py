@@ -162,7 +162,10 @@ class MixedTable:
             places += len(law)
         dims = torch.full((len(nats),), float(len(self.encoder.columns)))
         exact = LikelihoodResult(nats, dims, Kind.EXACT, torch.zeros_like(nats), nfe=0)
-        return Synthetic(pd.DataFrame(columns).astype(self.train.dtypes), exact)
+        odds = np.full(
+            min(how.fill, len(self.test)), (self.train[self.label] == self.positive).mean()
+        )
+        return Synthetic(pd.DataFrame(columns).astype(self.train.dtypes), exact, odds)
 
     def write(self, states: Tensor, path: Path) -> None:
         """States as rows of a CSV file."""

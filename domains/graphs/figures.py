@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unnoise.domains.graphs.alphabet import KIND
-from unnoise.domains.graphs.metrics import describe, graph_mmd
+from unnoise.domains.graphs.metrics import graph_mmd
 from unnoise.domains.graphs.outputs import Drawn
 from unnoise.domains.graphs.problem import GraphSet
 from unnoise.domains.graphs.scores import STATISTICS
@@ -41,7 +41,7 @@ def gallery(load: Loads, outputs: Drawn, splits: Splits) -> Figure:
 
 def histograms(load: Loads, outputs: Drawn, splits: Splits) -> Figure:
     """Degrees, clustering, spectra and orbits, a mean over graphs of each one's own."""
-    made, real = describe(outputs.graphs), describe(load().test)
+    made, real = outputs.statistics, load().statistics[1]
     figure = Figure(figsize=(9, 2.4), layout="constrained")
     for axes, (name, statistic) in zip(figure.subplots(1, 4), STATISTICS.items(), strict=True):
         for rows, label, colour in ((real, "test graphs", "gray"), (made, "samples", COLOURS[1])):
@@ -61,11 +61,11 @@ def by_cost(load: Loads, outputs: Drawn, splits: Splits) -> Figure | None:
     """MMDs against network evaluations, and those of as many training graphs."""
     if not outputs.sweep:
         return None
-    test, costs = describe(load().test), sorted(outputs.sweep)
+    (train, test), costs = load().statistics, sorted(outputs.sweep)
     figure = Figure(figsize=(9, 2.6), layout="constrained")
     for axes, (name, statistic) in zip(figure.subplots(1, 4), STATISTICS.items(), strict=True):
-        values = [graph_mmd(test, describe(outputs.sweep[n]), statistic).value for n in costs]
-        floor = graph_mmd(test, describe(load().train), statistic).value
+        values = [graph_mmd(test, outputs.sweep[n], statistic).value for n in costs]
+        floor = graph_mmd(test, train, statistic).value
         axes.plot(costs, values, marker="o", ms=4, color=COLOURS[0])
         axes.axhline(floor, color="gray", ls=":", label="training graphs")
         axes.set_xscale("log")

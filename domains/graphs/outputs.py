@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import networkx as nx
-import numpy as np
 import torch
 from torch import Tensor
 
-from unnoise.core.likelihood import LikelihoodResult
+from unnoise.core.batch import Batch
+from unnoise.core.likelihood import Kind, LikelihoodResult
 from unnoise.core.model import Model
-from unnoise.core.random import Generator
+from unnoise.core.random import Generator, seeded
+from unnoise.domains.graphs.denoiser import frequencies
 from unnoise.domains.graphs.fitted import FittedGraphs
-from unnoise.domains.graphs.metrics import erdos_renyi
+from unnoise.domains.graphs.metrics import Statistics, Vun, describe, valid_unique_novel
 from unnoise.domains.graphs.pairs import count
-from unnoise.domains.graphs.problem import GraphSet
+from unnoise.domains.graphs.problem import FLOOR, GraphSet
 from unnoise.domains.task import Preset, Splits
 
 __all__ = ["Drawn", "Settings", "model_graphs", "random_graphs", "real_graphs", "written"]
@@ -50,14 +51,18 @@ class Drawn:
 
     Attributes:
         graphs: samples.
+        statistics: theirs.
+        shares: of them that are connected, valid, unique, novel.
         bound: of test graphs, log p(graph | n) of labelled graphs, in nats.
-        sweep: samples by network evaluations.
+        sweep: statistics of samples by network evaluations.
         nfe: network evaluations of each sample.
     """
 
     graphs: Sequence[nx.Graph]
+    statistics: Statistics
+    shares: Vun
     bound: LikelihoodResult | None = None
-    sweep: Mapping[int, Sequence[nx.Graph]] = field(default_factory=dict)
+    sweep: Mapping[int, Statistics] = field(default_factory=dict)
     nfe: int | None = None
 
 
@@ -71,12 +76,14 @@ def model_graphs(
     seed = int(torch.randint(2**31, (1,), generator=generator))
     sizes = fitted.draw_sizes(how.samples, generator)
     sweep = {
-        nfe: fitted.sample(sizes[: how.sweep], seed + 1, nfe)
+        nfe: describe(fitted.sample(sizes[: how.sweep], seed + 1, nfe))
         for nfe in (how.costs if how.sweep else ())
     }
-    tests = problem.test[: how.tests]
+    tests, made = problem.test[: how.tests], fitted.sample(sizes, seed, how.nfe)
     return Drawn(
-        fitted.sample(sizes, seed, how.nfe),
+        made,
+        describe(made),
+        _shares(problem, made),
         bound=fitted.log_prob(tests, how.draws, generator, sizes=False),
         sweep=sweep,
         nfe=how.nfe,
@@ -84,14 +91,45 @@ def model_graphs(
 
 
 def real_graphs(problem: GraphSet, preset: Preset) -> Drawn:
-    """A perfect sampler that makes every training graph once."""
-    return Drawn(problem.train)
+    """A perfect sampler that makes training graphs, each once."""
+    some = problem.train[:FLOOR]
+    return Drawn(some, problem.statistics[0], _shares(problem, some))
 
 
 def random_graphs(problem: GraphSet, preset: Preset) -> Drawn:
-    """Erdős–Rényi graphs of the training graphs' sizes and density."""
-    n = Settings(**preset.generate).samples
-    return Drawn(erdos_renyi(problem.train, n, np.random.default_rng(0)))
+    """Graphs of sizes as in training, whose pairs and nodes are independent draws from the frequencies
+    of the training graphs: of plain graphs, Erdős–Rényi graphs."""
+    n, generator, alphabet = Settings(**preset.generate).samples, seeded(0), problem.alphabet
+    shares = frequencies(alphabet, alphabet.encode(problem.train))
+    batch = problem.empty(n, generator)
+    parts = [
+        torch.multinomial(shares[name], n * width, replacement=True, generator=generator).reshape(
+            n, width
+        )
+        for name, width in alphabet.width(problem.nodes).items()
+    ]
+    x = torch.cat(parts, 1)
+    made = written(problem, x if batch.mask is None else x.masked_fill(~batch.mask, -1))
+    tests = problem.test[: Settings(**preset.generate).tests]
+    exact = _independent(problem, alphabet.encode(tests, problem.nodes), shares)
+    return Drawn(made, describe(made), _shares(problem, made), exact)
+
+
+def _independent(
+    problem: GraphSet, states: Batch, shares: Mapping[str, Tensor]
+) -> LikelihoodResult:
+    """log p of states whose entries are independent."""
+    widths = list(problem.alphabet.width(problem.nodes).values())
+    each = [
+        law.log()[x] for law, x in zip(shares.values(), states.x.split(widths, 1), strict=True)
+    ]
+    exists = torch.ones_like(states.x).bool() if states.mask is None else states.mask
+    nats = torch.where(exists, torch.cat(each, 1), 0.0).sum(1)
+    return LikelihoodResult(nats, exists.sum(1).float(), Kind.EXACT, torch.zeros_like(nats), nfe=0)
+
+
+def _shares(problem: GraphSet, made: Sequence[nx.Graph]) -> Vun:
+    return valid_unique_novel(made, problem.train, problem.family)
 
 
 def written(problem: GraphSet, states: Tensor) -> list[nx.Graph]:

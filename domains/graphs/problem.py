@@ -14,10 +14,12 @@ import torch
 from unnoise.core.batch import Batch
 from unnoise.core.transform import Codes
 from unnoise.domains.graphs.alphabet import Alphabet
-from unnoise.domains.graphs.metrics import is_connected
+from unnoise.domains.graphs.metrics import Statistics, describe, is_connected
 from unnoise.domains.task import Splits
 
-__all__ = ["GraphSet"]
+__all__ = ["FLOOR", "GraphSet"]
+
+FLOOR = 2_000  # training graphs that stand for a perfect sampler: an MMD costs their square
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,11 @@ class GraphSet:
     def sizes(self) -> dict[int, int]:
         """How many training graphs have each number of nodes."""
         return dict(Counter(len(g) for g in self.train))
+
+    @cached_property
+    def statistics(self) -> tuple[Statistics, Statistics]:
+        """Of training graphs, at most `FLOOR`, and of the test graphs."""
+        return describe(self.train[:FLOOR]), describe(self.test)
 
     def splits(self) -> Splits:
         """As a task has them."""

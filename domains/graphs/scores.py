@@ -10,11 +10,8 @@ import numpy as np
 
 from unnoise.domains.graphs.metrics import (
     Statistic,
-    Yardstick,
-    describe,
     graph_mmd,
-    valid_unique_novel,
-    yardstick,
+    perfect_sampler,
 )
 from unnoise.domains.graphs.metrics.mmd import Kernel
 from unnoise.domains.graphs.outputs import Drawn
@@ -64,47 +61,44 @@ def metrics(load: Loads, source: str, samples: int, valid: str) -> dict[str, Met
         {name: found[name] for name in dict.fromkeys(order)}
         | {"nats_per_graph": Metric(_nats, "lower", "-log p(graph | n), labelled (bound)", "nats", "upper bound")}
         | {"bits_per_dim": Metric(_bits, "lower", "bits a pair or node (bound)", "bits/dim", "upper bound")}
-        | {name: Metric(partial(_share, load, name), "higher", title) for name, title in shares.items()}
+        | {name: Metric(_SHARES[name], "higher", title) for name, title in shares.items()}
     )  # fmt: skip
 
 
 def yardsticks(load: Loads, outputs: Drawn, splits: Splits) -> Table:
-    """Every MMD beside the floor, a perfect sampler of as many graphs, and Erdős–Rényi graphs."""
-    problem, rows = load(), {}
+    """Every MMD beside the floor, which is the training graphs', and that of a perfect sampler of as
+    many graphs as were drawn."""
+    (train, test), rows = load().statistics, {}
+    m = len(outputs.graphs)
     for kernel in KERNELS:
         for name, statistic in STATISTICS.items():
-            value = _mmd(load, statistic, kernel, outputs, splits)
-            between = _between(problem, statistic, kernel, len(outputs.graphs))
+            judge = partial(graph_mmd, statistic=statistic, kernel=kernel)
+            value = judge(test, outputs.statistics).value
+            floor = judge(test, train).value
+            perfect = perfect_sampler(judge, test, train, m, np.random.default_rng(0), ROUNDS)
             rows[f"{name}, {kernel}"] = {
-                "samples": value.value,
-                "floor: training graphs": between.floor.value,
-                "perfect sampler": between.perfect.mean.value,
-                "its sd": between.perfect.sd,
-                "Erdős–Rényi": between.ceiling.mean.value,
-                "ratio to the floor": value.value / between.floor.value
-                if between.floor.value > 0
-                else None,
+                "samples": value,
+                "floor: training graphs": floor,
+                "perfect sampler": perfect.mean.value,
+                "its sd": perfect.sd,
+                "ratio to the floor": value / floor if floor > 0 else None,
             }
     return rows
 
 
-def _between(problem: GraphSet, statistic: Statistic, kernel: Kernel, m: int) -> Yardstick:
-    judge = partial(graph_mmd, statistic=statistic, kernel=kernel)
-    generator = np.random.default_rng(0)
-    return yardstick(judge, problem.test, problem.train, m, generator, ROUNDS)
+_SHARES: dict[str, Callable[[Drawn, Splits], Score]] = {
+    "connected": lambda o, s: o.shares.connected,
+    "valid": lambda o, s: o.shares.valid,
+    "unique": lambda o, s: o.shares.unique,
+    "novel": lambda o, s: o.shares.novel,
+    "vun": lambda o, s: o.shares.vun,
+}
 
 
 def _mmd(
     load: Loads, statistic: Statistic, kernel: Kernel, outputs: Drawn, splits: Splits
 ) -> Score:
-    return graph_mmd(describe(load().test), describe(outputs.graphs), statistic, kernel)
-
-
-def _share(load: Loads, name: str, outputs: Drawn, splits: Splits) -> Score:
-    problem = load()
-    found = valid_unique_novel(outputs.graphs, problem.train, problem.family)
-    score: Score = getattr(found, name)
-    return score
+    return graph_mmd(load().statistics[1], outputs.statistics, statistic, kernel)
 
 
 def _nats(outputs: Drawn, splits: Splits) -> Score | None:

@@ -26,6 +26,13 @@ PLACED = (
     "text/",
     "jsb",
     "adult",
+    "community-small/",
+    "ego-small",
+    "enzymes",
+    "planar",
+    "sbm",
+    "graphs/grid",
+    "qm9",
 )  # in $UNNOISE_DATA
 
 installed = pytest.mark.skipif(
