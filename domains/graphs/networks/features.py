@@ -6,6 +6,8 @@ For weights A in [0, 1], hollow and symmetric, with degrees d = A 1 and $S = D^{
     cycles       of 3, 4, 5 nodes at i      counts; for independent edges of probability A, expected ones
     heat         exp(-t L)_ij               L = I - S: a spectral feature that no basis, no sign changes
     distances    fewest edges from i to j   in the graph of the likely edges, A > 1/2
+    rest         1/R_ij - A_ij              how well the others join i and j: as resistors of 1/A, by the
+                                            parallel law; 0 where i and j are apart without their own edge
 
 On a graph of zeros and ones all are exact. Degrees under `_FEW` count as `_FEW` in S, so a node that is
 all but isolated is treated as one that is. Everything but distances is smooth, and all are made of
@@ -23,8 +25,10 @@ from torch import Tensor
 
 from unnoise.domains.graphs.networks.base import Noisy
 
-__all__ = ["Structure", "cycles", "distances", "heat", "powers", "returns", "walk"]
+__all__ = ["Structure", "cycles", "distances", "heat", "powers", "rest", "returns", "walk"]
 
+_LEAK = 1e-3  # from every node to the ground, so that graphs may be in pieces
+_LOOSE = 0.05  # a conductance that is neither a connection nor none
 _FEW = 0.1  # edges: a mean graph has more at a node, an isolated node's beliefs sum to less
 
 
@@ -49,8 +53,8 @@ class Structure:
 
     @property
     def pair_features(self) -> int:
-        """The weight, walks, distances (the last is "further"), heat that passes."""
-        return 1 + (math.ceil(self.steps / 2) - 1) + (self.furthest + 1) + self.heats
+        """The weight, walks, distances (the last is "further"), heat that passes, two of the rest."""
+        return 1 + (math.ceil(self.steps / 2) - 1) + (self.furthest + 1) + self.heats + 2
 
     def __call__(self, noisy: Noisy) -> tuple[Tensor, Tensor]:
         """Of masked graphs; zero at padding, and for pairs on the diagonal."""
@@ -60,7 +64,7 @@ class Structure:
             degree = a.sum(-1, keepdim=True)
             walks = powers(walk(a), math.ceil(self.steps / 2))
             warm = heat(a, self.heats)
-            far = distances(a > 0.5, self.furthest)
+            far, joined = distances(a > 0.5, self.furthest), rest(a)
             nodes = torch.cat(
                 [
                     degree.log1p() / 2,
@@ -78,6 +82,8 @@ class Structure:
                     a[..., None],
                     passing.log1p().movedim(1, 3) / 2,
                     (far[..., None] == classes).to(a.dtype),
+                    joined.log1p()[..., None],
+                    (joined / (joined + _LOOSE))[..., None],
                 ],
                 -1,
             )
@@ -126,6 +132,23 @@ def distances(present: Tensor, furthest: int) -> Tensor:
         if k < furthest:
             reached = (reached @ step > 0).float()
     return out
+
+
+def rest(a: Tensor) -> Tensor:
+    """The conductance between two nodes of all but their own edge, (B, N, N); under 2 `_LEAK` for none.
+
+    It is what the other pairs say of a pair, and doesn't change with the pair's own weight: of a tree's
+    edges it is 0, of those of a cycle of n nodes 1 / (n - 1).
+    """
+    # a difference of numbers of 1 / _LEAK; MPS has single precision only
+    wide = a if a.device.type == "mps" else a.double()
+    here = torch.eye(a.shape[1], dtype=wide.dtype, device=a.device)
+    laplacian = torch.diag_embed(wide.sum(-1) + _LEAK) - wide
+    green = torch.cholesky_inverse(torch.linalg.cholesky(laplacian))
+    own = green.diagonal(dim1=1, dim2=2)
+    resistance = own[:, :, None] + own[:, None, :] - 2 * green
+    conductance = 1 / (resistance + here)  # the diagonal has no resistance, and no meaning
+    return ((conductance - wide).clamp(min=0) * (1 - here)).to(a.dtype)
 
 
 def heat(a: Tensor, times: int) -> Tensor:

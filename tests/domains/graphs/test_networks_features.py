@@ -17,6 +17,7 @@ from unnoise.domains.graphs.networks.features import (
     distances,
     heat,
     powers,
+    rest,
     returns,
     walk,
 )
@@ -113,6 +114,38 @@ def test_distances_are_shortest_paths_also_on_bipartite_and_disconnected_graphs(
     for got, (name, graph) in zip(found, GRAPHS.items(), strict=True):
         n = len(graph)
         assert (got[:n, :n].numpy() == judge(graph)).all(), name
+
+
+def test_what_joins_two_nodes_beside_their_edge_is_that_of_resistors() -> None:
+    """Closed forms: nothing in a tree, 1/(n - 1) around a cycle, n/2 - 1 in a complete graph; and
+    Foster's: networkx' resistance distances of a weighted graph."""
+    tree, cycle, full = nx.path_graph(5), nx.cycle_graph(6), nx.complete_graph(7)
+    for graph, joined in ((tree, 0.0), (cycle, 1 / 5), (full, 7 / 2 - 1)):
+        a = torch.from_numpy(nx.to_numpy_array(graph))[None]
+        here = rest(a)[0][a[0] > 0]
+        torch.testing.assert_close(here, torch.full_like(here, joined), atol=3e-3, rtol=0)
+    apart = nx.disjoint_union(nx.complete_graph(3), nx.complete_graph(4))
+    between = rest(torch.from_numpy(nx.to_numpy_array(apart))[None])[0, :3, 3:]
+    assert between.abs().max() < 2.5e-3
+    weighted = nx.gnp_random_graph(7, 0.6, seed=3)
+    for k, (u, v) in enumerate(weighted.edges):
+        weighted[u][v]["weight"] = 0.2 + 0.1 * (k % 7)
+    a = torch.from_numpy(nx.to_numpy_array(weighted))
+    far = nx.resistance_distance(weighted, weight="weight", invert_weight=False)
+    found = rest(a[None])[0]
+    for u in weighted:
+        for v in weighted:
+            if u != v:
+                assert float(found[u, v]) == pytest.approx(
+                    1 / far[u][v] - float(a[u, v]), abs=5e-3
+                )
+
+
+def test_the_own_edge_says_nothing_of_the_rest() -> None:
+    a = batched()[:1].clone()
+    before = rest(a)[0, 0, 1]
+    a[0, 0, 1] = a[0, 1, 0] = 0.37
+    torch.testing.assert_close(rest(a)[0, 0, 1], before, atol=1e-3, rtol=1e-3)
 
 
 def test_heat_is_the_exponential_of_the_normalised_laplacian() -> None:
