@@ -68,7 +68,7 @@ class GraphGenerator:
 
     def __init__(
         self,
-        noising: Noising | str = Noising.MARGINAL,
+        noising: Noising | str = Noising.ABSORBING,
         *,
         fit: Fit | None = None,
         network: Network | None = None,

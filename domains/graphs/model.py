@@ -1,12 +1,13 @@
 """Models of graphs: an alphabet, a noise and a network to a `Model` of the core.
 
-    MARGINAL    an edge is drawn anew from the edges' own frequency (Vignac et al. 2023)
     ABSORBING   an edge is masked
+    MARGINAL    an edge is drawn anew from the edges' own frequency (Vignac et al. 2023)
     GAUSSIAN    levels of an edge as numbers, white noise on pairs (Huang et al. 2022)
 
-Kinds of nodes and pairs are parts of a product; a plain graph is one part. Training is on the
-cross-entropy of the clean graph: of Gaussian noise it is the bound's loss with nats in the place of
-squares, and it doesn't leave large levels of noise, where graphs get their communities, to few draws.
+Kinds of nodes and pairs are parts of a product; a plain graph is one part. Under the absorbing noise
+training is on the bound, which counts the last masks as much as the first: what holds of a graph as a
+whole, that it is connected or a tree, is decided there. The others train on the cross-entropy of the
+clean graph at uniform times.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from torch import Tensor, nn
 
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.model import Model
-from unnoise.core.objective import CrossEntropy, MaskedColumns, Objective
+from unnoise.core.objective import CrossEntropy, Denoising, Elbo, MaskedColumns, Objective
 from unnoise.core.process import Gaussian, Jump, Process, Product
 from unnoise.core.rates import Refresh
 from unnoise.core.schedule import Cosine, Rectified, Schedule
+from unnoise.core.times import LogisticTimes
 from unnoise.core.transform import Codes, Quantised, Transform
 from unnoise.domains.graphs.alphabet import EDGES, NODES, Alphabet
 from unnoise.domains.graphs.denoiser import GraphDenoiser, Reader
@@ -37,8 +39,8 @@ Maker = Callable[[int, int, int, int], GraphNetwork]  # node and edge features i
 class Noising(StrEnum):
     """What noise does to a graph."""
 
-    MARGINAL = "marginal"
     ABSORBING = "absorbing"
+    MARGINAL = "marginal"
     GAUSSIAN = "gaussian"
 
 
@@ -47,7 +49,7 @@ def graph_model(
     nodes: int,
     frequencies: Mapping[str, Tensor],
     network: Maker,
-    noising: Noising = Noising.MARGINAL,
+    noising: Noising = Noising.ABSORBING,
     condition: nn.Module | None = None,
     condition_dropout: float = 0.0,
 ) -> Model:
@@ -85,12 +87,7 @@ def graph_model(
     width = alphabet.width(nodes)
     process = parts[EDGES] if len(parts) == 1 else Product(schedule, parts, width)
     transform: Transform = Codes() if values is None else Quantised(levels[EDGES])
-    masked = noising is Noising.ABSORBING and len(parts) == 1
-    objective: Objective = (
-        MaskedColumns(condition_dropout)
-        if masked
-        else CrossEntropy(condition_dropout=condition_dropout)
-    )
+    objective = _objective(noising, len(parts), condition_dropout)
     return Model(process, denoiser, (sum(width.values()),), transform, objective)
 
 
@@ -102,6 +99,14 @@ def resized(model: Model, alphabet: Alphabet, nodes: int) -> Model:
     if isinstance(process, Product):
         process = Product(process.schedule, {k: process.process(k) for k in width}, width)
     return Model(process, model.denoiser, (sum(width.values()),), model.transform, model.objective)
+
+
+def _objective(noising: Noising, parts: int, dropout: float) -> Objective:
+    if noising is not Noising.ABSORBING:
+        return CrossEntropy(condition_dropout=dropout)
+    if parts == 1:
+        return MaskedColumns(dropout)
+    return Denoising(Elbo(), LogisticTimes(scale=2.0), condition_dropout=dropout)
 
 
 def _schedule(noising: Noising) -> Schedule:

@@ -100,7 +100,7 @@ def graphs(
 
     def model(splits: Splits, preset: Preset) -> Model:
         problem, how = load(), dict(preset.network)
-        noising, kind = Noising(how.pop("noising", "marginal")), how.pop("kind", "edge")
+        noising, kind = Noising(how.pop("noising", Noising.ABSORBING)), how.pop("kind", "edge")
         make = partial(_network, kind, how)
         shares = frequencies(problem.alphabet, splits.train)
         return graph_model(problem.alphabet, problem.nodes, shares, make, noising)
@@ -136,7 +136,7 @@ def _network(
 def _presets(
     cpu: Fit, generate: Mapping[str, Any], network: Mapping[str, Any], paper: Fit | None = None
 ) -> dict[str, Preset]:
-    """Smoke, and cpu and paper with marginal and with Gaussian noise."""
+    """Smoke, and cpu and paper under the absorbing, the marginal and the Gaussian noise."""
     small = {**network, "layers": 2, "width": 32}
     tiny = {"samples": 24, "nfe": 8, "draws": 8, "tests": 8}
     out = {
@@ -146,7 +146,8 @@ def _presets(
         if fit is None:
             continue
         out[name] = Preset(fit, network, generate)
-        out[f"{name}-gaussian"] = Preset(fit, {**network, "noising": "gaussian"}, generate)
+        for noising in ("marginal", "gaussian"):
+            out[f"{name}-{noising}"] = Preset(fit, {**network, "noising": noising}, generate)
     return out
 
 

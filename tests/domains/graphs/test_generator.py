@@ -159,7 +159,9 @@ def test_what_cannot_be_asked_is_refused(made: GraphGenerator) -> None:
         GraphGenerator("wild")
     with pytest.raises(ValueError, match="graph 0: is directed"):
         GraphGenerator(fit=TINY, network=SIZE).fit([nx.DiGraph([(0, 1)])], progress=False)
-    plain = GraphGenerator(fit=TINY, network=SIZE).fit(wheels_and_stars(4), progress=False)
+    plain = GraphGenerator("marginal", fit=TINY, network=SIZE).fit(
+        wheels_and_stars(4), progress=False
+    )
     with pytest.raises(ValueError, match="wasn't trained to be told a part of a graph"):
         plain.complete(nx.cycle_graph(5), [(0, 1)])
 
