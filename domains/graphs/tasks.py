@@ -48,6 +48,14 @@ FAMILIES: dict[str, Callable[[nx.Graph], bool]] = {
     "grid": is_grid,
     "qm9": is_molecule,
 }
+SMOKE = Fit(30, lr=2e-3, warmup=5, ema=0.9)
+CPU = Fit(12_000, lr=1e-3, warmup=200, ema=0.999, precision="bf16-mixed")
+PAPER = Fit(100_000, lr=1e-3, warmup=1_000, ema=0.9998, precision="bf16-mixed")
+MANY = {"samples": 1_024, "sweep": 256}
+MOLECULAR = {"samples": 1_024, "nfe": 50}
+EDGE: dict[str, Any] = {}
+SPARSE = {"kind": "sparse"}
+
 NETWORKS: dict[str, type[EdgeTransformer | SparseNetwork]] = {
     "edge": EdgeTransformer,
     "sparse": SparseNetwork,
@@ -134,63 +142,53 @@ def _network(
 
 
 def _presets(
-    cpu: Fit, generate: Mapping[str, Any], network: Mapping[str, Any], paper: Fit | None = None
+    batch: int,
+    generate: Mapping[str, Any],
+    network: Mapping[str, Any],
+    noisings: Sequence[Noising],
 ) -> dict[str, Preset]:
-    """Smoke, and cpu and paper under the absorbing, the marginal and the Gaussian noise."""
+    """Smoke, and cpu and paper under every noise; the first has no name."""
     small = {**network, "layers": 2, "width": 32}
     tiny = {"samples": 24, "nfe": 8, "draws": 8, "tests": 8}
-    out = {
-        "smoke": Preset(Fit(30, batch=min(16, cpu.batch), lr=2e-3, warmup=5, ema=0.9), small, tiny)
-    }
-    for name, fit in (("cpu", cpu), ("paper", paper)):
-        if fit is None:
-            continue
-        out[name] = Preset(fit, network, generate)
-        for noising in ("marginal", "gaussian"):
-            out[f"{name}-{noising}"] = Preset(fit, {**network, "noising": noising}, generate)
+    out = {"smoke": Preset(replace(SMOKE, batch=min(16, batch)), small, tiny)}
+    for name, fit in (
+        ("cpu", replace(CPU, batch=batch)),
+        ("paper", replace(PAPER, batch=4 * batch)),
+    ):
+        for noising in noisings:
+            first = noising is noisings[0]
+            told = network if first else {**network, "noising": str(noising)}
+            out[name if first else f"{name}-{noising}"] = Preset(fit, told, generate)
     return out
 
 
-SMALL = Fit(12_000, batch=32, lr=1e-3, warmup=200, ema=0.999, precision="bf16-mixed")
-LARGE = Fit(100_000, batch=64, lr=1e-3, warmup=1_000, ema=0.9998, precision="bf16-mixed")
-MANY = {"samples": 1_024, "sweep": 256}
-EDGE: dict[str, Any] = {}
-SPARSE = {"kind": "sparse"}
+def _task(
+    name: str, summary: str, valid: str, batch: int, generate: Mapping[str, Any],
+    network: Mapping[str, Any] = EDGE,
+) -> Task:  # fmt: skip
+    """The task of a law of our own or of a file; molecules have kinds, which are no numbers."""
+    own, molecules = name in LAWS, name == "qm9"
+    load, source = (partial(drawn, name), "own law") if own else (partial(published, name), name)
+    noisings = [n for n in Noising if not (molecules and n is Noising.GAUSSIAN)]
+    presets = _presets(batch, generate, network, noisings)
+    if molecules:
+        return graphs(summary, load, source, valid, presets, write_molecules, MOLECULES)
+    return graphs(summary, load, source, valid, presets)
 
-TASKS: dict[str, Callable[[], Task]] = {
-    "community-small": lambda: graphs(
-        "two communities of 6 to 10 nodes, drawn anew by an own law",
-        partial(drawn, "community-small"), "own law", "connected",
-        _presets(SMALL, MANY, EDGE, LARGE),
-    ),
-    "trees": lambda: graphs(
-        "uniform labelled trees of 32 nodes, drawn by an own law",
-        partial(drawn, "trees"), "own law", "a tree",
-        _presets(replace(SMALL, batch=16), {"samples": 256, "sweep": 64}, EDGE, LARGE),
-    ),
-    **{
-        f"{name}": partial(
-            graphs,
-            summary,
-            partial(published, name),
-            f"{name}",
-            valid,
-            _presets(fit, generate, network, paper),
-        )
-        for name, summary, valid, fit, generate, network, paper in (
-            ("community-small/graphgdp", "100 graphs of two communities, GraphGDP's file", "connected", SMALL, MANY, EDGE, LARGE),
-            ("community-small/gdss", "100 graphs of two communities, GDSS's file", "connected", SMALL, MANY, EDGE, LARGE),
-            ("ego-small", "200 ego graphs of Citeseer with at most 17 nodes", "connected", SMALL, MANY, EDGE, LARGE),
-            ("enzymes", "562 protein graphs of at most 125 nodes", "connected", replace(SMALL, batch=4), {"samples": 113}, EDGE, replace(LARGE, batch=16)),
-            ("planar", "Delaunay triangulations of 64 points", "connected and planar", replace(SMALL, batch=8), {"samples": 40}, EDGE, replace(LARGE, batch=32)),
-            ("sbm", "block models of 44 to 187 nodes", "a block model", replace(SMALL, batch=2), {"samples": 40}, SPARSE, replace(LARGE, batch=8)),
-            ("grid", "grids of 100 to 361 nodes", "a grid", replace(SMALL, batch=2), {"samples": 20}, SPARSE, replace(LARGE, batch=4)),
-        )
-    },
-    "qm9": lambda: graphs(
-        "molecules of up to 9 heavy atoms with bonds, 10,000 of QM9",
-        partial(published, "qm9"), "qm9", "valences are kept, one fragment",
-        {k: p for k, p in _presets(replace(SMALL, batch=64), {"samples": 1_024, "nfe": 50}, EDGE, LARGE).items() if "gaussian" not in k},
-        write_molecules, MOLECULES,
-    ),
-}  # fmt: skip
+
+COMMUNITIES = "graphs of two communities of 6 to 10 nodes"
+ROWS = (
+    # name, summary, what is valid, batch, how much is generated, network
+    ("community-small", f"{COMMUNITIES}, own law", "connected", 32, MANY),
+    ("community-small/graphgdp", f"100 {COMMUNITIES}, GraphGDP's file", "connected", 32, MANY),
+    ("community-small/gdss", f"100 {COMMUNITIES}, GDSS's file", "connected", 32, MANY),
+    ("ego-small", "200 ego graphs of Citeseer, up to 17 nodes", "connected", 32, MANY),
+    ("trees", "uniform labelled trees of 32 nodes, own law", "a tree", 16, {"samples": 256}),
+    ("enzymes", "562 protein graphs, up to 125 nodes", "connected", 4, {"samples": 113}),
+    ("planar", "Delaunay triangulations of 64 points", "planar, connected", 8, {"samples": 40}),
+    ("sbm", "block models, 44 to 187 nodes", "a block model", 2, {"samples": 40}, SPARSE),
+    ("grid", "grids, 100 to 361 nodes", "a grid", 2, {"samples": 20}, SPARSE),
+    ("qm9", "10,000 molecules of QM9, up to 9 atoms", "valences, one fragment", 64, MOLECULAR),
+)
+
+TASKS: dict[str, Callable[[], Task]] = {row[0]: partial(_task, *row) for row in ROWS}
