@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import logging
 import signal
@@ -195,7 +196,9 @@ def run(
     trainer_options: dict[str, Any],
 ) -> History:
     """See `unnoise.core.training.fit`."""
-    last = None if folder is None else _resumable(folder, describe(how, seed))
+    last = (
+        None if folder is None else _resumable(folder, describe(how, seed) | _about(model, data))
+    )
     recorder = Recorder(how)
     # the order matters: a checkpoint must hold the average and the history of its own step
     callbacks: list[Callback] = [Averaging(), recorder, *trainer_options.pop("callbacks", [])]
@@ -239,6 +242,16 @@ def run(
     model.load_state_dict(training.average.state_dict())
     model.eval()
     return History(recorder.rows)
+
+
+def _about(model: Model, data: Batch) -> dict[str, str]:
+    """What a state is of beside its settings: a digest of the data, and one of the network's shape."""
+    rows = data.x.detach().cpu().reshape(-1).contiguous().view(torch.uint8)  # of any type
+    shape = repr(model.denoiser).encode()
+    return {
+        "data": hashlib.sha256(rows.numpy().tobytes()).hexdigest(),
+        "network": hashlib.sha256(shape).hexdigest(),
+    }
 
 
 def _resumable(folder: Path, settings: dict[str, Any]) -> Path | None:

@@ -56,6 +56,14 @@ class LikelihoodResult:
         bit = self.dims * math.log(2)
         return _summary(-self.nats / bit, self.stderr / bit, "bits/dim")
 
+    def pooled_bits_per_dim(self) -> Summary:
+        """All bits over all dimensions, for items of unequal size; the error is that of the choice of
+        items."""
+        cost, dims = -self.nats.double() / math.log(2), self.dims.double()
+        mean = cost.sum() / dims.sum()
+        error = (cost - mean * dims).std() * len(cost) ** 0.5 / dims.sum()
+        return Summary(mean.item(), error.item(), "bits/dim")
+
     def mean_nats(self) -> Summary:
         """log p(x) averaged over the items."""
         return _summary(self.nats, self.stderr, "nats")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from torch import Tensor
@@ -32,10 +31,8 @@ def bits(
         result = which(outputs)
         if result is None:
             return None
-        cost, dims = -result.nats.double() / math.log(2), result.dims.double()
-        mean = cost.sum() / dims.sum()
-        error = (cost - mean * dims).std() * len(cost) ** 0.5 / dims.sum()
-        return Score(mean.item(), error.item())
+        pooled = result.pooled_bits_per_dim()
+        return Score(pooled.value, pooled.stderr)
 
     return score
 

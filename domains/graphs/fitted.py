@@ -20,7 +20,7 @@ from unnoise.domains.graphs.alphabet import Alphabet
 from unnoise.domains.graphs.model import resized
 from unnoise.domains.graphs.pairs import count
 
-__all__ = ["FittedGraphs", "Pairs"]
+__all__ = ["FittedGraphs", "Pairs", "draw_sizes"]
 
 Pairs = Iterable[tuple[Any, Any]]  # of nodes of a graph
 
@@ -40,13 +40,6 @@ class FittedGraphs:
     model: Model
     alphabet: Alphabet
     sizes: Mapping[int, int]
-
-    def draw_sizes(self, n: int, generator: torch.Generator) -> list[int]:
-        """Numbers of nodes, as frequent as among the training graphs."""
-        known = sorted(self.sizes)
-        weights = torch.tensor([float(self.sizes[k]) for k in known])
-        drawn = torch.multinomial(weights, n, replacement=True, generator=generator)
-        return [known[k] for k in drawn.tolist()]
 
     def sample(
         self, sizes: Sequence[int], seed: int, nfe: int,
@@ -118,6 +111,14 @@ class FittedGraphs:
     @property
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
+
+
+def draw_sizes(sizes: Mapping[int, int], n: int, generator: torch.Generator) -> list[int]:
+    """n numbers of nodes, as frequent as `sizes` says."""
+    known = sorted(sizes)
+    weights = torch.tensor([float(sizes[k]) for k in known])
+    drawn = torch.multinomial(weights, n, replacement=True, generator=generator)
+    return [known[k] for k in drawn.tolist()]
 
 
 def _chunks(sizes: Sequence[int]) -> list[list[int]]:

@@ -31,7 +31,7 @@ from unnoise.core.random import seeded
 from unnoise.core.training import Fit, History, fit
 from unnoise.domains.graphs.alphabet import Alphabet, checked
 from unnoise.domains.graphs.denoiser import frequencies
-from unnoise.domains.graphs.fitted import FittedGraphs, Pairs
+from unnoise.domains.graphs.fitted import FittedGraphs, Pairs, draw_sizes
 from unnoise.domains.graphs.model import Noising, graph_model
 from unnoise.domains.graphs.networks import EdgeTransformer
 
@@ -143,7 +143,7 @@ class GraphGenerator:
         if n < 1:
             raise ValueError(f"sample: n must be at least 1, got {n}")
         if nodes is None:
-            sizes = fitted.draw_sizes(n, seeded(seed, -1))
+            sizes = draw_sizes(fitted.sizes, n, seeded(seed, -1))
         else:
             sizes = [nodes] * n if isinstance(nodes, int) else list(nodes)
         if len(sizes) != n or min(sizes) < 1:

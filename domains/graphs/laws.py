@@ -8,8 +8,6 @@ r"""Laws of random graphs to learn from and to compare with; each draw is indepe
     tree         uniform among the n^(n - 2) labelled trees, by Prüfer's bijection with words
     lobster      a path, whose nodes have legs, whose ends have feet; geometric numbers of each
     grid         m x n, both sides uniform
-    erdos_renyi  G(n, p) with the n and p of graphs that are given: the law that knows nothing but
-                 size and density
 
 `community` follows Niu et al. (2020) with two differences. There, the first community of every
 graph comes from one fixed seed and the second from another, so that only their size and what joins
@@ -34,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
-__all__ = ["community", "erdos_renyi", "grid", "lobster", "planar", "sbm", "tree"]
+__all__ = ["community", "grid", "lobster", "planar", "sbm", "tree"]
 
 _WITHIN, _BETWEEN = (
     0.7,
@@ -130,24 +128,6 @@ def grid(count: int, rng: np.random.Generator) -> list[nx.Graph]:
         nx.convert_node_labels_to_integers(nx.grid_2d_graph(*each), ordering="sorted")
         for each in sides
     ]
-
-
-def erdos_renyi(count: int, rng: np.random.Generator, like: Sequence[nx.Graph]) -> list[nx.Graph]:
-    """Graphs without structure, of the sizes and densities of others.
-
-    Each takes the node count n of a random one of `like`, and pairs at its density m / C(n, 2), so
-    that the mean number of edges is theirs.
-
-    Raises:
-        ValueError: If there are none to be like.
-    """
-    if not like:
-        raise ValueError("erdos_renyi: no graph to be like; hand in one or more")
-    graphs = []
-    for place in rng.integers(0, len(like), count):
-        size = len(like[place])
-        graphs.append(_graph(_pairs(np.full((size, size), nx.density(like[place])), rng)))
-    return graphs
 
 
 def _uniform(ends: tuple[int, int], count: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from unnoise.core.likelihood import Kind, LikelihoodResult
 from unnoise.core.model import Model
 from unnoise.core.random import Generator, seeded
 from unnoise.domains.graphs.denoiser import frequencies
-from unnoise.domains.graphs.fitted import FittedGraphs
+from unnoise.domains.graphs.fitted import FittedGraphs, draw_sizes
 from unnoise.domains.graphs.metrics import Statistics, Vun, describe, valid_unique_novel
 from unnoise.domains.graphs.pairs import count
 from unnoise.domains.graphs.problem import FLOOR, GraphSet
@@ -74,7 +74,7 @@ def model_graphs(
     assert isinstance(generator, torch.Generator)
     fitted = FittedGraphs(model, problem.alphabet, problem.sizes)
     seed = int(torch.randint(2**31, (1,), generator=generator))
-    sizes = fitted.draw_sizes(how.samples, generator)
+    sizes = draw_sizes(problem.sizes, how.samples, generator)
     sweep = {
         nfe: describe(fitted.sample(sizes[: how.sweep], seed + 1, nfe))
         for nfe in (how.costs if how.sweep else ())

@@ -14,6 +14,7 @@ import torch
 from unnoise.core.batch import Batch
 from unnoise.core.transform import Codes
 from unnoise.domains.graphs.alphabet import Alphabet
+from unnoise.domains.graphs.fitted import draw_sizes
 from unnoise.domains.graphs.metrics import Statistics, describe, is_connected
 from unnoise.domains.task import Splits
 
@@ -67,7 +68,5 @@ class GraphSet:
 
     def empty(self, n: int, generator: torch.Generator) -> Batch:
         """n states to be drawn, of sizes as in training."""
-        known = sorted(self.sizes)
-        weights = torch.tensor([float(self.sizes[k]) for k in known])
-        rows = torch.multinomial(weights, n, replacement=True, generator=generator)
-        return self.alphabet.batch(torch.tensor(known)[rows], self.nodes)
+        sizes = torch.tensor(draw_sizes(self.sizes, n, generator))
+        return self.alphabet.batch(sizes, self.nodes)

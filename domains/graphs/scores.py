@@ -18,7 +18,7 @@ from unnoise.domains.graphs.outputs import Drawn
 from unnoise.domains.graphs.problem import GraphSet
 from unnoise.domains.task import Metric, Score, Splits, Table
 
-__all__ = ["STATISTICS", "metrics", "yardsticks"]
+__all__ = ["STATISTICS", "by_cost", "metrics", "yardsticks"]
 
 STATISTICS: dict[str, Statistic] = {
     "degree": "degree",
@@ -86,6 +86,20 @@ def yardsticks(load: Loads, outputs: Drawn, splits: Splits) -> Table:
     return rows
 
 
+def by_cost(load: Loads, outputs: Drawn, splits: Splits) -> Table | None:
+    """MMDs (emd) of fewer and of more evaluations."""
+    if not outputs.sweep:
+        return None
+    test = load().statistics[1]
+    return {
+        f"{nfe} evaluations": {
+            name: graph_mmd(test, outputs.sweep[nfe], statistic).value
+            for name, statistic in STATISTICS.items()
+        }
+        for nfe in sorted(outputs.sweep)
+    }
+
+
 _SHARES: dict[str, Callable[[Drawn, Splits], Score]] = {
     "connected": lambda o, s: o.shares.connected,
     "valid": lambda o, s: o.shares.valid,
@@ -109,10 +123,7 @@ def _nats(outputs: Drawn, splits: Splits) -> Score | None:
 
 
 def _bits(outputs: Drawn, splits: Splits) -> Score | None:
-    """Pooled: all nats over all entries, since graphs differ in size."""
     if outputs.bound is None:
         return None
-    cost, dims = -outputs.bound.nats.double() / math.log(2), outputs.bound.dims.double()
-    mean = cost.sum() / dims.sum()
-    error = (cost - mean * dims).std() * len(cost) ** 0.5 / dims.sum()
-    return Score(float(mean), float(error))
+    pooled = outputs.bound.pooled_bits_per_dim()
+    return Score(pooled.value, pooled.stderr)

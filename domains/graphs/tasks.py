@@ -30,6 +30,7 @@ from unnoise.domains.graphs.molecules import MOLECULES, write_molecules
 from unnoise.domains.graphs.networks import EdgeTransformer, GraphNetwork, SparseNetwork
 from unnoise.domains.graphs.outputs import model_graphs, random_graphs, real_graphs, written
 from unnoise.domains.graphs.problem import GraphSet
+from unnoise.domains.graphs.scores import by_cost as cost_table
 from unnoise.domains.graphs.scores import metrics, yardsticks
 from unnoise.domains.graphs.write import FORMATS, write_graphs
 from unnoise.domains.task import Preset, Splits, Task
@@ -75,7 +76,7 @@ def drawn(name: str) -> GraphSet:
 @cache
 def published(name: str) -> GraphSet:
     """Graphs of a file. Where it has no validation part of its own, training is on all that was
-    published for it, as that of others: what was chosen was chosen on own laws."""
+    published for it, as that of others."""
     parts = load_graphs(name)
     own = name in ("planar", "sbm", "qm9")
     train = parts["train"] if own else [*parts["train"], *parts["valid"]]
@@ -128,7 +129,10 @@ def graphs(
             "Statistics": partial(histograms, load),
             "Quality against cost": partial(by_cost, load),
         },
-        tables={"MMDs and what they are read between": partial(yardsticks, load)},
+        tables={
+            "MMDs and what they are read between": partial(yardsticks, load),
+            "MMDs against cost": partial(cost_table, load),
+        },
         empty=lambda n, generator: load().empty(n, generator),
         write=lambda states, path: write(written(load(), states), path),
         formats=formats,

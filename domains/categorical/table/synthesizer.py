@@ -12,8 +12,6 @@ row some of its cells, none to all of them, so that imputation is sampling and n
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -22,10 +20,9 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor
 
 from unnoise.core.batch import Batch
-from unnoise.core.checkpoint import CheckpointError, atomic_write, read_about
+from unnoise.core.checkpoint import CheckpointError, read_about
 from unnoise.core.likelihood import LikelihoodResult
 from unnoise.core.random import seeded
 from unnoise.core.training import Fit, History, fit
@@ -103,10 +100,6 @@ class TableSynthesizer:
             model = build(encoder, base, self.network)
         how = self.how or default_fit(len(frame))
         how = replace(how, batch=min(how.batch, len(frame)))
-        if folder is not None:
-            _require_same(
-                Path(folder), {"table": _digest(states.x), "network": asdict(self.network)}
-            )
         data = Batch(states.x, cond={"width": states.width})
         history = fit(model, data, how, folder, seed=seed, progress=progress, **trainer)
         self._fitted = FittedTable(encoder, model, history)
@@ -219,21 +212,3 @@ def default_fit(rows: int) -> Fit:
     batch = min(rows, 2 ** max(5, min(9, int(math.log2(max(rows / 6, 1))))))
     steps = max(300, min(4000, 100 * rows // batch))
     return Fit(steps, batch, lr=2e-3, warmup=steps // 20, weight_decay=0.3, ema=1 - 4 / steps)
-
-
-def _digest(x: Tensor) -> str:
-    return hashlib.sha256(x.numpy().tobytes()).hexdigest()
-
-
-def _require_same(folder: Path, about: dict[str, Any]) -> None:
-    """Refuse a folder that holds the state of a run on another table.
-
-    Raises:
-        ValueError: if it does.
-    """
-    path = folder / "table.json"
-    if path.exists() and json.loads(path.read_text()) != about:
-        raise ValueError(
-            f"{folder}: holds a run on another table, or of another network; use another folder, or delete this one"
-        )
-    atomic_write(path, json.dumps(about))

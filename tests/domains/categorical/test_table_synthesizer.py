@@ -270,9 +270,13 @@ def test_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(fitted(tmp_path / "a").sample(20), whole)  # nothing left to do
     with pytest.raises(ValueError, match="other settings"):
         fitted(tmp_path / "a", steps=4)
-    with pytest.raises(ValueError, match="another table, or of another network"):
+    with pytest.raises(ValueError, match="other settings .data was"):
         TableSynthesizer(fit=TINY, width=8, blocks=1).fit(
             dependent(64, 1), progress=False, folder=tmp_path / "a"
+        )
+    with pytest.raises(ValueError, match="other settings .network was"):
+        TableSynthesizer(fit=TINY, width=8, blocks=1, dropout=0.5).fit(
+            rows, progress=False, folder=tmp_path / "a"
         )
 
 

@@ -173,3 +173,18 @@ def test_one_that_is_told_parts_completes_under_any_noise() -> None:
     broken.remove_edges_from([(0, 1), (2, 3)])
     answers = made.complete(broken, [(0, 1), (2, 3), (0, 2)], n=30)
     assert sum(nx.is_isomorphic(g, nx.cycle_graph(5)) for g in answers) > 20
+
+
+def test_training_goes_on_where_it_stopped_and_on_nothing_else(tmp_path: Path) -> None:
+    graphs = wheels_and_stars(8)
+
+    def fitted(some: list[nx.Graph], folder: Path | None) -> list[nx.Graph]:
+        made = GraphGenerator(fit=TINY, network=SIZE).fit(some, progress=False, folder=folder)
+        return made.sample(4)
+
+    for a, b in zip(fitted(graphs, None), fitted(graphs, tmp_path), strict=True):
+        assert nx.utils.graphs_equal(a, b)
+    assert len(fitted(graphs, tmp_path)) == 4  # nothing left to do
+    others = [nx.star_graph(5)] * 8
+    with pytest.raises(ValueError, match="other settings .data was"):
+        fitted(others, tmp_path)

@@ -14,7 +14,6 @@ from scipy import stats
 
 from unnoise.domains.graphs.laws import (
     community,
-    erdos_renyi,
     grid,
     lobster,
     planar,
@@ -25,11 +24,6 @@ from unnoise.domains.graphs.laws import (
 Law = Callable[[int, np.random.Generator], list[nx.Graph]]
 
 LAWS = [community, grid, lobster, planar, sbm, tree]
-CAVEMAN = nx.connected_caveman_graph(4, 5)
-
-
-def blind(count: int, rng: np.random.Generator) -> list[nx.Graph]:
-    return erdos_renyi(count, rng, [CAVEMAN])
 
 
 def seeded(seed: int = 0) -> np.random.Generator:
@@ -70,7 +64,7 @@ def shapes(graphs: list[nx.Graph]) -> int:
     return len(found)
 
 
-@pytest.mark.parametrize("law", [*LAWS, blind])
+@pytest.mark.parametrize("law", LAWS)
 def test_graphs_are_simple_and_a_seed_is_a_sample(law: Law) -> None:
     first, again, other = (law(8, seeded(seed)) for seed in (3, 3, 4))
     assert len(first) == 8
@@ -241,26 +235,8 @@ def test_grids_have_uniform_sides() -> None:
     assert nx.is_isomorphic(graph, nx.grid_2d_graph(len(graph) // width, width))
 
 
-def test_blind_graphs_have_edges_of_the_others_and_nothing_else() -> None:
-    graphs = blind(2000, seeded())
-    p = nx.density(CAVEMAN)
-    assert close(edges(graphs), CAVEMAN.number_of_edges())
-    assert edges(graphs).var() == pytest.approx(190 * p * (1 - p), rel=0.15)
-    triangles = np.array([sum(nx.triangles(graph).values()) / 3 for graph in graphs])
-    assert close(triangles, comb(20, 3) * p**3)
-
-
-def test_blind_graphs_take_size_and_density_from_one_and_the_same() -> None:
-    like = [nx.complete_graph(3), nx.empty_graph(5), nx.empty_graph(1)]
-    seen = Counter((len(g), g.number_of_edges()) for g in erdos_renyi(900, seeded(), like))
-    assert set(seen) == {(3, 3), (5, 0), (1, 0)}
-    assert stats.chisquare(list(seen.values())).pvalue > 1e-4
-
-
 def test_what_cannot_be_drawn() -> None:
     with pytest.raises(ValueError, match="planar: 2 nodes make no triangle; ask for 3 or more"):
         planar(1, seeded(), nodes=2)
     with pytest.raises(ValueError, match="tree: 1 nodes; ask for 2 or more"):
         tree(1, seeded(), nodes=1)
-    with pytest.raises(ValueError, match="erdos_renyi: no graph to be like; hand in one or more"):
-        erdos_renyi(1, seeded(), [])

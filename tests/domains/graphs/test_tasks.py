@@ -65,7 +65,8 @@ def test_a_name_says_what_was_compared(task: Task) -> None:
 def test_figures_and_tables_of_a_perfect_sampler(task: Task) -> None:
     splits, preset = task.data(), PRESETS["cpu"]
     real = real_graphs(SET, preset)
-    (table,) = (fill(real, splits) for fill in task.tables.values())
+    between, cost = task.tables.values()
+    table = between(real, splits)
     row = table["orbit, emd"]
     assert row["samples"] == row["floor: training graphs"] == graph_mmd(SET.test, SET.train).value
     assert row["ratio to the floor"] == 1
@@ -75,6 +76,8 @@ def test_figures_and_tables_of_a_perfect_sampler(task: Task) -> None:
     line = shown["Quality against cost"].axes[2].lines[0]
     assert line.get_ydata().tolist() == [row["samples"]] * 2
     assert task.figures["Quality against cost"](real, splits) is None
+    assert cost(real, splits) is None
+    assert cost(swept, splits)["8 evaluations"]["orbit"] == row["samples"]
     assert len(shown["Graphs"].axes) == 16
 
 
