@@ -22,12 +22,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["AutoRegression", "Cholesky", "Root", "previous"]
+__all__ = ["AutoRegression", "Cholesky", "Root", "folded", "previous"]
 
 
 class Root(ABC):
     """A root of a covariance over T times for each of B states, or one for all (B = 1 below); acts
-    on (B, T, C), channels apart."""
+    on (B, T, C)."""
 
     @abstractmethod
     def colour(self, z: Tensor) -> Tensor:
@@ -38,8 +38,8 @@ class Root(ABC):
         """C^(-1/2) x."""
 
     @abstractmethod
-    def log_det(self) -> Tensor:
-        """log det C of one channel, (B,)."""
+    def log_det(self, channels: int) -> Tensor:
+        """log det C of all the channels of a state, (B,)."""
 
     @abstractmethod
     def to(self, dtype: torch.dtype) -> Root:
@@ -48,36 +48,50 @@ class Root(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Cholesky(Root):
-    """The lower triangle L (B, T, T) of C = L L'; rows of entries that don't exist are those of
-    the identity."""
+    """The lower triangle L (B, T, T) of C = L L', channels apart; rows of entries that don't exist
+    are those of the identity."""
 
     lower: Tensor
 
+    @staticmethod
+    def of(covariance: Tensor, exists: Tensor) -> Cholesky:
+        """The factor of covariances (B, T, T), of whose entries those in `exists` (B, T) count.
+
+        Raises:
+            ValueError: if a covariance is singular to rounding.
+        """
+        both = exists[:, :, None] & exists[:, None, :]
+        eye = torch.eye(exists.shape[1], dtype=covariance.dtype, device=covariance.device)
+        lower, info = torch.linalg.cholesky_ex(torch.where(both, covariance, eye))
+        if info.any():
+            row = info.nonzero()[0].item()
+            raise ValueError(
+                f"Kernel: the covariance of the times of row {row} is singular to rounding; raise the jitter "
+                "of its correlation (1e-4 suits most), or merge points that coincide"
+            )
+        return Cholesky(lower)
+
     def colour(self, z: Tensor) -> Tensor:
         # a row vector times L': several times faster than L times a column where C = 1
-        return self._folded(lambda z: (z.mT @ self.lower.mT).mT, z)
+        return folded(lambda z: (z.mT @ self.lower.mT).mT, z, len(self.lower))
 
     def whiten(self, x: Tensor) -> Tensor:
-        return self._folded(lambda x: torch.linalg.solve_triangular(self.lower, x, upper=False), x)
+        def solve(x: Tensor) -> Tensor:
+            y: Tensor = torch.linalg.solve_triangular(self.lower, x, upper=False)
+            return y
 
-    def log_det(self) -> Tensor:
-        return 2 * self.lower.diagonal(dim1=1, dim2=2).log().sum(1)
+        return folded(solve, x, len(self.lower))
+
+    def log_det(self, channels: int) -> Tensor:
+        return 2 * channels * self.lower.diagonal(dim1=1, dim2=2).log().sum(1)
 
     def to(self, dtype: torch.dtype) -> Cholesky:
         return Cholesky(self.lower.to(dtype))
 
-    def _folded(self, f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """f of x, whose rows are channels of one where they share their factor."""
-        if len(self.lower) == len(x):
-            return f(x)
-        rows, n, channels = x.shape
-        y = f(x.transpose(0, 1).reshape(1, n, rows * channels))
-        return y.reshape(n, rows, channels).transpose(0, 1)
-
 
 @dataclass(frozen=True, eq=False)
 class AutoRegression(Root):
-    """A chain over irregular gaps, (B, T) each.
+    """A chain over irregular gaps, (B, T) each, channels apart.
 
     Attributes:
         before: index of the existing point before each.
@@ -113,8 +127,8 @@ class AutoRegression(Root):
         last = x.gather(1, self.before[..., None].expand_as(x))
         return (x - self.rho[..., None] * last) / self.spread[..., None]
 
-    def log_det(self) -> Tensor:
-        return 2 * self.spread.log().sum(1)
+    def log_det(self, channels: int) -> Tensor:
+        return 2 * channels * self.spread.log().sum(1)
 
     def to(self, dtype: torch.dtype) -> AutoRegression:
         reach = tuple(r.to(dtype) for r in self.reach)
@@ -128,6 +142,15 @@ def doubled(rho: Tensor) -> tuple[Tensor, ...]:
         step, last = 2 ** (len(levels) - 1), levels[-1]
         levels.append(last[:, step:] * last[:, :-step])
     return tuple(levels)
+
+
+def folded(f: Callable[[Tensor], Tensor], x: Tensor, roots: int) -> Tensor:
+    """f of x (B, T, C), whose rows are channels of one, (1, T, B C), where they share their root."""
+    if roots == len(x):
+        return f(x)
+    rows, n, channels = x.shape
+    y = f(x.transpose(0, 1).reshape(1, n, rows * channels))
+    return y.reshape(n, rows, channels).transpose(0, 1)
 
 
 def previous(exists: Tensor) -> tuple[Tensor, Tensor]:
