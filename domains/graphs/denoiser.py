@@ -14,10 +14,18 @@ the network says, F, is about the other entries, and Bayes' rule puts both toget
     p(x_0 = k | x_t) ~ f_k exp(F_k + e_k)
 
 Training starts from F = 0, where entries are independent. What is given of a graph is evidence, too.
+
+Numbers of nodes and of edges, of unit variance, are seen as m = E[x_0 | x_t] = c x_t if they were normal,
+which fades out as well. A weight w is there as far as its edge is, and a free normal number otherwise:
+
+    E[w | x_t] = P (c x_t + c_out F) + (1 - P) c x_t = c x_t + P c_out F,   P = P(edge | x_t)
+
+So F is about weights of edges alone, and where there is no edge, nothing is to be learned.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -25,18 +33,19 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from unnoise.core.batch import Batch
-from unnoise.core.denoiser import Denoiser
-from unnoise.core.posterior import Categories, Levels, Parts
+from unnoise.core.denoiser import Denoiser, Karras
+from unnoise.core.posterior import Categories, Levels, Mean, Parts
 from unnoise.core.process import Gaussian, Jump, Process
 from unnoise.core.process.jump import flat
 from unnoise.core.rates.base import elapsed
 from unnoise.core.schedule import Level
-from unnoise.domains.graphs.alphabet import EDGES, NODES, Alphabet
+from unnoise.domains.graphs.alphabet import EDGES, FEATURES, NODES, WEIGHTS, Alphabet
 from unnoise.domains.graphs.networks.base import GraphNetwork, Noisy
-from unnoise.domains.graphs.pairs import count, dense, nodes_of, pairs
+from unnoise.domains.graphs.pairs import dense, pairs
 
 __all__ = ["GraphDenoiser", "Reader", "frequencies"]
 
+_UNIT = Karras(1.0)
 _SURE = 40.0  # nats: what is left of doubt is below the rounding of single precision
 Given = tuple[Tensor, Tensor]  # states and where they are given, (B, D)
 
@@ -70,6 +79,11 @@ class Reader(nn.Module):
         self.values: Tensor
         self.register_buffer("values", torch.zeros(0) if values is None else values.clone())
 
+    @property
+    def levels(self) -> int:
+        """K."""
+        return len(self.odds)
+
     def evidence(self, x_t: Tensor, level: Level, given: Given | None = None) -> Tensor:
         """e, (B, D, K), up to a constant an entry; what is given is beyond doubt."""
         e = self._noisy(x_t, level)
@@ -100,7 +114,8 @@ class GraphDenoiser(Denoiser[Any]):
     """A graph network as the denoiser of any process.
 
     Args:
-        network: with as many node and edge outputs as there are levels.
+        alphabet: what states are made of.
+        network: of as many node and edge outputs as there are levels and numbers.
         edges: the reader of pairs.
         nodes: that of kinds of nodes; None: nodes have none.
         condition: turns a batch's conditions into the network's, (B, width); None: there are none.
@@ -108,67 +123,117 @@ class GraphDenoiser(Denoiser[Any]):
 
     def __init__(
         self,
+        alphabet: Alphabet,
         network: GraphNetwork,
         edges: Reader,
         nodes: Reader | None = None,
         condition: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.alphabet = alphabet
         self.network = network
         self.edges = edges
         self.nodes = nodes
         self.condition = condition
 
     def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Any:
-        n = nodes_of(x_t.shape[1]) - int(self.nodes is not None)
-        exists = self._exists(batch, n)
-        split = [x_t.shape[1] - count(n), count(n)]
-        (kinds, wires), given = x_t.split(split, 1), _given(batch, split)
-        e = self.edges.evidence(wires, level, given[1])
-        seen = torch.softmax(e + self.edges.odds, -1)
-        both = exists[:, :, None] & exists[:, None, :]
-        matrix = dense(seen) * both[..., None]
-        adjacency = matrix[..., 1:].sum(-1)
-        if self.nodes is None:
-            own, said = x_t.new_zeros(len(x_t), n, 0), None
-        else:
-            said = self.nodes.evidence(kinds, level, given[0]) + self.nodes.odds
-            own = torch.softmax(said, -1) * exists[..., None]
+        x, given = self.alphabet.split(x_t), _given(self.alphabet, batch)
+        exists = self._exists(batch)
+        logits = {EDGES: self.edges.evidence(x[EDGES], level, given.get(EDGES)) + self.edges.odds}
+        if self.nodes is not None:
+            e = self.nodes.evidence(x[NODES], level, given.get(NODES))
+            logits[NODES] = e + self.nodes.odds
+        noisy = self._seen(x, logits, level, given, exists)
         cond = None if self.condition is None else self.condition(batch)
-        h, F = self.network(Noisy(own, matrix, adjacency, exists), level.condition(x_t), cond)
-        edges = self.edges.belief(pairs(F).to(x_t.dtype) + e + self.edges.odds)
-        if self.nodes is None or said is None:
-            return edges
-        return Parts({NODES: self.nodes.belief(h.to(x_t.dtype) + said), EDGES: edges})
+        h, F = self.network(noisy, level.condition(x_t), cond)
+        F = pairs(F).to(x_t.dtype)
+        of_edges, of_nodes = self.edges.levels, 0 if self.nodes is None else self.nodes.levels
+        beliefs: dict[str, Any] = {EDGES: self.edges.belief(F[..., :of_edges] + logits[EDGES])}
+        if self.nodes is not None:
+            said = h[..., :of_nodes].to(x_t.dtype) + logits[NODES]
+            beliefs[NODES] = self.nodes.belief(said)
+        if WEIGHTS in x:
+            P = 1 - torch.softmax(beliefs[EDGES].logits.detach(), -1)[..., :1]
+            said = P * F[..., of_edges:]
+            beliefs[WEIGHTS] = _mean(said, x[WEIGHTS], level, given.get(WEIGHTS))
+        if FEATURES in x:
+            said = h[..., of_nodes:].to(x_t.dtype)
+            beliefs[FEATURES] = _mean(said, x[FEATURES], level, given.get(FEATURES))
+        return beliefs[EDGES] if len(x) == 1 else Parts({part: beliefs[part] for part in x})
 
-    def _exists(self, batch: Batch, n: int) -> Tensor:
-        """Which nodes exist, (B, n): the first ones, as many as the mask says."""
+    def _seen(
+        self, x: Mapping[str, Tensor], logits: Mapping[str, Tensor], level: Level,
+        given: Mapping[str, Given], exists: Tensor,
+    ) -> Noisy:  # fmt: skip
+        """What the network is shown: beliefs of codes from their own readings, and numbers."""
+        seen = dense(torch.softmax(logits[EDGES], -1))
+        seen = seen * (exists[:, :, None] & exists[:, None, :])[..., None]
+        own, wires = [x[EDGES].new_zeros(*exists.shape, 0)], [seen]
+        if NODES in logits:
+            own.append(torch.softmax(logits[NODES], -1))
+        if FEATURES in x:
+            read = _reading(x[FEATURES], level, given.get(FEATURES))
+            own.append(self._rows(read, FEATURES))
+        if WEIGHTS in x:
+            may = 1 - torch.softmax(logits[EDGES] - self.edges.odds, -1)[..., :1]
+            read = _reading(x[WEIGHTS], level, given.get(WEIGHTS))
+            wires.append(dense(may * self._rows(read, WEIGHTS)))
+        nodes = torch.cat(own, -1) * exists[..., None]
+        return Noisy(nodes, torch.cat(wires, -1), seen[..., 1:].sum(-1), exists)
+
+    def _rows(self, read: tuple[Tensor, Tensor], part: str) -> Tensor:
+        """Numbers (B, rows D) as features (B, rows, 2 D)."""
+        width = self.alphabet.scales()[part].width
+        each = [v.reshape(len(v), v.shape[1] // width, width) for v in read]
+        return torch.cat(each, -1)
+
+    def _exists(self, batch: Batch) -> Tensor:
+        """Which nodes exist, (B, N): the first ones, as many as the mask says."""
+        n = self.alphabet.size(batch.x.shape[1])
         if batch.mask is None:
             return torch.ones(len(batch), n, dtype=torch.bool, device=batch.x.device)
-        mask = batch.mask.expand_as(batch.x)
-        if self.nodes is not None:
-            return mask[:, :n]
-        sizes = (1 + (1 + 8 * mask.sum(1)).double().sqrt()) / 2
-        return torch.arange(n, device=mask.device) < sizes.round()[:, None]
+        mask = self.alphabet.split(batch.mask.expand_as(batch.x))
+        if NODES in mask:
+            return mask[NODES]
+        sizes = (1 + (1 + 8 * mask[EDGES].sum(1)).double().sqrt()) / 2
+        return torch.arange(n, device=batch.x.device) < sizes.round()[:, None]
 
 
-def _given(batch: Batch, split: list[int]) -> list[Given | None]:
-    """What is given of each part."""
+def _reading(x_t: Tensor, level: Level, given: Given | None) -> tuple[Tensor, Tensor]:
+    """What numbers say themselves: E[x_0 | x_t], and whether it is given."""
+    m = _UNIT.coefficients(level)[1] * x_t
+    if given is None:
+        return m, torch.zeros_like(m)
+    x, observed = given
+    return torch.where(observed, x, m), observed.to(m)
+
+
+def _mean(F: Tensor, x_t: Tensor, level: Level, given: Given | None) -> Mean:
+    """The belief about numbers (B, rows D) of which a network says F (B, rows, D)."""
+    _, c_skip, c_out = _UNIT.coefficients(level)
+    mean = c_skip * x_t + c_out * F.flatten(1)
+    return Mean(mean if given is None else torch.where(given[1], given[0], mean))
+
+
+def _given(alphabet: Alphabet, batch: Batch) -> dict[str, Given]:
+    """What is given of each part; nothing if nothing is. A weight is given with its edge: alone, it
+    would give away that there is one."""
     if batch.observed is None:
-        return [None, None]
-    observed = batch.observed.expand_as(batch.x)
-    return list(zip(batch.x.split(split, 1), observed.split(split, 1), strict=True))
+        return {}
+    x, observed = (alphabet.split(v) for v in (batch.x, batch.observed.expand_as(batch.x)))
+    if alphabet.weights is not None:
+        edges = observed[EDGES] & (x[EDGES] > 0)
+        observed[WEIGHTS] = edges.repeat_interleave(alphabet.weights.width, 1)
+    return {part: (x[part], observed[part]) for part in x}
 
 
 def frequencies(alphabet: Alphabet, states: Batch) -> dict[str, Tensor]:
-    """Of the levels of every part, (K,), among the entries that exist, with one count in all added."""
-    levels, n = alphabet.levels(), alphabet.size(states.x.shape[1])
-    split = list(alphabet.width(n).values())
+    """Of the levels of every part of codes, (K,), among the entries that exist, with one count in all
+    added."""
     mask = torch.ones_like(states.x).bool() if states.mask is None else states.mask
+    x, exists = alphabet.split(states.x), alphabet.split(mask)
     out = {}
-    for (part, k), x, exists in zip(
-        levels.items(), states.x.split(split, 1), mask.split(split, 1), strict=True
-    ):
-        counts = torch.bincount(x[exists].long(), minlength=k).double()
+    for part, k in alphabet.levels().items():
+        counts = torch.bincount(x[part][exists[part]].long(), minlength=k).double()
         out[part] = (counts + 1 / k) / (counts.sum() + 1)
     return out

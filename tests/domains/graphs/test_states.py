@@ -19,6 +19,7 @@ from unnoise.core.schedule import Cosine
 from unnoise.domains.graphs.alphabet import Alphabet, checked
 from unnoise.domains.graphs.pairs import count, dense, nodes_of, pair_mask, pairs
 from unnoise.domains.graphs.pyg import from_pyg, to_pyg
+from unnoise.domains.graphs.scale import Scale
 from unnoise.domains.graphs.write import read_graphs, write_graphs
 
 
@@ -179,14 +180,76 @@ PYG_BAD = {
     "is directed": Data(edge_index=torch.tensor([[0, 1], [1, 2]]), num_nodes=3),
     "self loop": Data(edge_index=torch.tensor([[0], [0]]), num_nodes=1),
     "repeats an edge": Data(edge_index=torch.tensor([[0, 0, 1], [1, 1, 0]]), num_nodes=2),
-    "x isn't one-hot": Data(torch.rand(2, 3), torch.tensor([[0, 1], [1, 0]])),
-}
+    "make them one": Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2, edge_weight=torch.tensor([1.0, 2.0])),
+    "edge_weight beside numbers": Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2, edge_weight=torch.ones(2), edge_attr=torch.full((2, 1), 0.5)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("message", PYG_BAD)
 def test_pyg_graphs_that_are_not_simple_are_refused(message: str) -> None:
     with pytest.raises(ValueError, match=f"graph 0: .*{message}"):
         from_pyg(PYG_BAD[message])
+
+
+def test_pyg_columns_that_the_alphabet_does_not_know_are_refused() -> None:
+    data = Data(torch.rand(2, 3), torch.tensor([[0, 1], [1, 0]]))
+    with pytest.raises(ValueError, match="graph 0: x isn't one-hot in its 3 columns of kinds"):
+        from_pyg(data, Alphabet(("C", "N", "O")))
+    with pytest.raises(ValueError, match="x has 3 columns, where 2 kinds and 0 numbers are known"):
+        from_pyg(data, Alphabet(("C", "N")))
+
+
+def weighted(weight: Callable[[int], object], x: Callable[[int], object]) -> nx.Graph:
+    """A path of four nodes with a kind and numbers of every node and edge."""
+    g = nx.path_graph(4)
+    nx.set_node_attributes(g, {v: {"kind": "ab"[v % 2], "x": x(v)} for v in g})
+    nx.set_edge_attributes(g, {(v, v + 1): {"kind": v % 2, "weight": weight(v)} for v in range(3)})
+    return g
+
+
+NUMBERED = {
+    "numbers": weighted(lambda v: v + 0.5, lambda v: 2.0 - v),
+    "lists": weighted(lambda v: [v + 0.5, -1.0 * v], lambda v: [2.0 - v, 0.25, v * v]),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_numbers_in_pyg_and_back(name: str) -> None:
+    g = NUMBERED[name]
+    other = weighted(lambda v: [1.0, v] if name == "lists" else 1.0 + v, lambda v: [v, 1.0 - v, v] if name == "lists" else 1.0 * v)  # fmt: skip
+    alphabet = Alphabet(("a", "b"), (0, 1), *(Scale((0.0,) * d, (1.0,) * d, d == 1) for d in ((3, 2) if name == "lists" else (1, 1))))  # fmt: skip
+    data = to_pyg([g, other], alphabet)
+    assert data[0].x.shape == (4, 2 + (3 if name == "lists" else 1))
+    back = from_pyg(PyGBatch.from_data_list(data), alphabet)
+    assert same(g, back[0]) and same(other, back[1])
+
+
+def test_floats_of_pyg_are_numbers() -> None:
+    ends = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    rows = torch.tensor([[0.5, 2.0], [0.5, 2.0], [1.5, 0.0], [1.5, 0.0]])
+    data = Data(torch.tensor([[1.0], [0.25], [2.0]]), ends, rows)
+    (g,) = from_pyg(data)
+    assert dict(g.nodes(data="x")) == {0: 1.0, 1: 0.25, 2: 2.0}
+    assert g.edges[0, 1] == {"weight": [0.5, 2.0]} and g.edges[1, 2] == {"weight": [1.5, 0.0]}
+    (plain,) = from_pyg(
+        Data(None, ends, edge_weight=torch.tensor([3.0, 3.0, 4.0, 4.0]), num_nodes=3)
+    )
+    assert plain.edges[1, 2] == {"weight": 4.0}
+    first = Data(torch.tensor([[1.0, 0.0]]), torch.empty(2, 0).long())
+    both = from_pyg([first, Data(torch.tensor([[0.5, 0.0]]), torch.empty(2, 0).long())])
+    assert [g.nodes[0] for g in both] == [
+        {"x": [1.0, 0.0]},
+        {"x": [0.5, 0.0]},
+    ]  # one meaning for all
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+@pytest.mark.parametrize("suffix", [".json", ".graphml"])
+def test_numbers_in_files(name: str, suffix: str, tmp_path: Path) -> None:
+    g = NUMBERED[name]
+    write_graphs([g], tmp_path / f"g{suffix}")
+    (back,) = read_graphs(tmp_path / f"g{suffix}")
+    assert same(g, back)
 
 
 def test_files(tmp_path: Path) -> None:
