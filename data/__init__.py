@@ -17,6 +17,9 @@ Every file is pinned by its size and SHA-256, and checked before its first use.
     load_bayesnet(name), parse_bif(text, name)
                                     a `BayesNet`: a law of categories, known exactly
     load_graphs(name)               networkx graphs in three parts; needs networkx
+    load_series(name)               time series as data frames; needs pandas, and some statsmodels
+    load_aqi36(), load_exchange_nips(), load_physionet2012()
+                                    time series with a published protocol; these need pandas
     SOURCES, lookup(name)           what there is: files, licence, citation
     locate(source), find(source)    the folder of a sound copy; `find` downloads if need be
     read_idx(path), extract(…)      formats
@@ -34,6 +37,10 @@ from unnoise.data.graphs import load_graphs
 from unnoise.data.idx import read_idx
 from unnoise.data.loaders import load_digits, load_mnist
 from unnoise.data.registry import SOURCES, lookup
+from unnoise.data.series import load_series
+from unnoise.data.series_aqi36 import Aqi36, load_aqi36
+from unnoise.data.series_exchange import ExchangeNips, load_exchange_nips
+from unnoise.data.series_physionet import Physionet2012, PhysionetGrid, load_physionet2012
 from unnoise.data.source import File, Source
 from unnoise.data.store import cache, find, locate, provided
 from unnoise.data.tables import load_adult, load_table
@@ -41,21 +48,29 @@ from unnoise.data.text import load_text
 
 __all__ = [
     "SOURCES",
+    "Aqi36",
     "BayesNet",
     "DataError",
+    "ExchangeNips",
     "File",
+    "Physionet2012",
+    "PhysionetGrid",
     "Source",
     "UnknownSource",
     "cache",
     "extract",
     "find",
     "load_adult",
+    "load_aqi36",
     "load_bayesnet",
     "load_chorales",
     "load_debd",
     "load_digits",
+    "load_exchange_nips",
     "load_graphs",
     "load_mnist",
+    "load_physionet2012",
+    "load_series",
     "load_table",
     "load_text",
     "locate",

@@ -5,12 +5,13 @@ from unnoise.data.source import Source
 from unnoise.data.sources.categorical import CATEGORICAL
 from unnoise.data.sources.graphs import GRAPHS
 from unnoise.data.sources.images import IMAGES
+from unnoise.data.sources.series import SERIES
 from unnoise.data.sources.tables import TABLES
 
 __all__ = ["SOURCES", "lookup"]
 
 SOURCES: dict[str, Source] = {
-    source.name: source for source in (*IMAGES, *CATEGORICAL, *TABLES, *GRAPHS)
+    source.name: source for source in (*IMAGES, *CATEGORICAL, *TABLES, *GRAPHS, *SERIES)
 }
 
 
