@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unnoise import __version__
-from unnoise.benchmarks.commands import bench, data, model
+from unnoise.benchmarks.commands import bench, data, model, series
 
 __all__ = ["app", "main"]
 
@@ -31,6 +31,13 @@ app.command(
 )(model.sample)
 app.command("likelihood", epilog="Example: unnoise likelihood images/digits --method flow -n 100")(
     model.likelihood
+)
+app.command(
+    "forecast",
+    epilog="Example: unnoise forecast rooms.csv --item room --horizon 48 -o ahead.csv --plot ahead.png",
+)(series.forecast)
+app.command("impute", epilog="Example: unnoise impute rooms.csv --item room -o filled.csv")(
+    series.impute
 )
 
 

@@ -6,7 +6,7 @@ from unnoise.core.objective.denoising import Denoising, Weighted
 from unnoise.core.objective.masks import MaskedColumns
 from unnoise.core.objective.nats import InformationMSE, Variational
 from unnoise.core.objective.score import ImplicitScoreMatching, SlicedScoreMatching
-from unnoise.core.objective.weight import Elbo, MinSNR, Simple, Weight
+from unnoise.core.objective.weight import Elbo, MinSNR, Simple, VelocityError, Weight
 
 __all__ = [
     "CrossEntropy",
@@ -22,6 +22,7 @@ __all__ = [
     "Simple",
     "SlicedScoreMatching",
     "Variational",
+    "VelocityError",
     "Weight",
     "Weighted",
     "weighed",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unnoise.core.schedule import Level, Schedule
 
-__all__ = ["Elbo", "MinSNR", "Simple", "Weight"]
+__all__ = ["Elbo", "MinSNR", "Simple", "VelocityError", "Weight"]
 
 
 class Weight(ABC):
@@ -49,3 +49,12 @@ class MinSNR(Weight):
         return 2 * (self.gamma * torch.exp(-torch.as_tensor(level.log_snr).reshape(-1))).clamp(
             max=1
         )
+
+
+@dataclass(frozen=True)
+class VelocityError(Weight):
+    """2 (1 + snr) / snr: the loss is E|v - v_hat|^2, v the velocity of unit total variance (Salimans &
+    Ho 2022, "SNR + 1"). A network preconditioned for unit data errs by as much at every level."""
+
+    def __call__(self, level: Level, schedule: Schedule) -> Tensor:
+        return 2 * (1 + torch.exp(-torch.as_tensor(level.log_snr).reshape(-1)))
