@@ -34,6 +34,7 @@ from unnoise.domains.timeseries.windows import Windows, stacked
 __all__ = ["Learned", "learn", "reference_of"]
 
 _PROBED = 64  # windows by which the noise's scale is chosen
+_POINTS, _FEW, _MANY = 8_192, 4_096, 16  # by which the reference is fitted; fewer of more channels
 _LEAST = 2  # known entries below which a window teaches nothing
 
 
@@ -228,7 +229,9 @@ def reference_of(data: Batch, periods: Sequence[float], gap: float) -> Seasonal:
     profile = fit_profile(x, data.mask, t, periods, gap)
     span = float((t[:, -1] - t[:, 0]).median())
     tau = (3 * gap, max(span, 10 * gap))
-    return Seasonal(profile, fit_reference(x - profile(t), data.mask, t, tau, rounds=8))
+    points = _FEW if x.shape[2] > _MANY else _POINTS
+    rest = fit_reference(x - profile(t), data.mask, t, tau, rounds=8, points=points)
+    return Seasonal(profile, rest)
 
 
 def _blank(

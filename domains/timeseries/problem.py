@@ -182,10 +182,10 @@ class SeriesSet:
     channels: Sequence[Hashable]
     rivals: Mapping[str, Rival] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def reference(self) -> Seasonal:
         """The law that answers before any training."""
-        return _reference(self.train, tuple(self.periods), self.gap)
+        return fitted_reference(self.train, tuple(self.periods), self.gap)
 
     @cached_property
     def spread(self) -> Floats:
@@ -222,7 +222,7 @@ def standard_of(values: Floats) -> Standard:
 
 
 @cache
-def _reference(train: Batch, periods: tuple[float, ...], gap: float) -> Seasonal:
+def fitted_reference(train: Batch, periods: tuple[float, ...], gap: float) -> Seasonal:
     """Sets that share their training windows share it: it takes a minute of many channels."""
     return reference_of(train, periods, gap)
 

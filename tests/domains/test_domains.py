@@ -2,8 +2,9 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from unnoise import domains
 from unnoise.core.random import seeded
 from unnoise.domains import MissingExtra, UnknownTask, make, task_names, unavailable
 from unnoise.domains.task import Splits
+from unnoise.domains.timeseries import learned, problem
+from unnoise.domains.timeseries.reference import fit_reference
 
 PLUG_IN = Path(__file__).parents[2] / "examples" / "rings" / "unnoise_rings.py"
 TASKS = task_names()
@@ -33,12 +36,31 @@ PLACED = (
     "sbm",
     "graphs/grid",
     "qm9",
+    "aqi36",
+    "physionet2012",
+    "air-quality",
+    "pbcseq",
+    "timeseries/exchange",
+    "etth1",
+    "vic-elec",
 )  # in $UNNOISE_DATA
 
 installed = pytest.mark.skipif(
     "rings/two-moons" not in TASKS,
     reason="the plug-in isn't installed: pip install --no-deps ./examples/rings",
 )
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """References of time series from a few windows and one round: the fit itself has tests of its own."""
+    quick = partial(fit_reference, points=64, rounds=1)
+    monkeypatch.setattr(
+        learned, "fit_reference", lambda x, mask, t, tau, **_: quick(x, mask, t, tau)
+    )
+    problem.fitted_reference.cache_clear()
+    yield
+    problem.fitted_reference.cache_clear()
 
 
 @pytest.fixture
