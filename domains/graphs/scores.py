@@ -8,17 +8,19 @@ from functools import partial
 
 import numpy as np
 
+from unnoise.core.random import seeded
 from unnoise.domains.graphs.metrics import (
     Statistic,
+    gin_scores,
     graph_mmd,
     perfect_sampler,
 )
 from unnoise.domains.graphs.metrics.mmd import Kernel
 from unnoise.domains.graphs.outputs import Drawn
-from unnoise.domains.graphs.problem import GraphSet
+from unnoise.domains.graphs.problem import FLOOR, GraphSet
 from unnoise.domains.task import Metric, Score, Splits, Table
 
-__all__ = ["STATISTICS", "by_cost", "metrics", "yardsticks"]
+__all__ = ["STATISTICS", "by_cost", "metrics", "random_networks", "yardsticks"]
 
 STATISTICS: dict[str, Statistic] = {
     "degree": "degree",
@@ -28,6 +30,7 @@ STATISTICS: dict[str, Statistic] = {
 }
 KERNELS: tuple[Kernel, ...] = ("emd", "tv")
 ROUNDS = 30  # of a perfect sampler
+NEIGHBOURS = 5
 
 Loads = Callable[[], GraphSet]
 
@@ -98,6 +101,21 @@ def by_cost(load: Loads, outputs: Drawn, splits: Splits) -> Table | None:
         }
         for nfe in sorted(outputs.sweep)
     }
+
+
+def random_networks(load: Loads, outputs: Drawn, splits: Splits) -> Table | None:
+    """Scores by random graph networks against the test graphs, of the samples and of training graphs; None for
+    fewer graphs than neighbours are asked of."""
+    problem = load()
+    sets = {"samples": outputs.graphs, "floor: training graphs": problem.train[:FLOOR]}
+    if min(len(problem.test), *map(len, sets.values())) <= NEIGHBOURS:
+        return None
+    rows: dict[str, dict[str, float | None]] = {}
+    for name, graphs in sets.items():
+        found = gin_scores(problem.test, graphs, seeded(0), k=NEIGHBOURS)
+        for title, score in vars(found).items():
+            rows.setdefault(title, {})[name] = score.value
+    return rows
 
 
 _SHARES: dict[str, Callable[[Drawn, Splits], Score]] = {

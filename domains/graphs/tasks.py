@@ -31,7 +31,7 @@ from unnoise.domains.graphs.networks import EdgeTransformer, GraphNetwork, Spars
 from unnoise.domains.graphs.outputs import model_graphs, random_graphs, real_graphs, written
 from unnoise.domains.graphs.problem import GraphSet
 from unnoise.domains.graphs.scores import by_cost as cost_table
-from unnoise.domains.graphs.scores import metrics, yardsticks
+from unnoise.domains.graphs.scores import metrics, random_networks, yardsticks
 from unnoise.domains.graphs.write import FORMATS, write_graphs
 from unnoise.domains.task import Preset, Splits, Task
 
@@ -132,6 +132,7 @@ def graphs(
         tables={
             "MMDs and what they are read between": partial(yardsticks, load),
             "MMDs against cost": partial(cost_table, load),
+            "Random graph networks": partial(random_networks, load),
         },
         empty=lambda n, generator: load().empty(n, generator),
         write=lambda states, path: write(written(load(), states), path),

@@ -65,7 +65,7 @@ def test_a_name_says_what_was_compared(task: Task) -> None:
 def test_figures_and_tables_of_a_perfect_sampler(task: Task) -> None:
     splits, preset = task.data(), PRESETS["cpu"]
     real = real_graphs(SET, preset)
-    between, cost = task.tables.values()
+    between, cost, _ = task.tables.values()
     table = between(real, splits)
     row = table["orbit, emd"]
     assert row["samples"] == row["floor: training graphs"] == graph_mmd(SET.test, SET.train).value
@@ -79,6 +79,19 @@ def test_figures_and_tables_of_a_perfect_sampler(task: Task) -> None:
     assert cost(real, splits) is None
     assert cost(swept, splits)["8 evaluations"]["orbit"] == row["samples"]
     assert len(shown["Graphs"].axes) == 16
+
+
+def test_random_networks_tell_a_perfect_sampler_from_random_graphs(task: Task) -> None:
+    judge = task.tables["Random graph networks"]
+    perfect, trivial = (
+        judge(o, task.data())
+        for o in (real_graphs(SET, PRESETS["cpu"]), random_graphs(SET, PRESETS["cpu"]))
+    )
+    assert perfect is not None and trivial is not None
+    assert all(row["samples"] == row["floor: training graphs"] for row in perfect.values())
+    assert perfect["mmd"]["samples"] < 0.5 * trivial["mmd"]["samples"]  # type: ignore[operator]
+    few = replace(real_graphs(SET, PRESETS["cpu"]), graphs=SET.train[:3])
+    assert judge(few, task.data()) is None
 
 
 def test_states_that_are_cut_are_written_as_graphs(task: Task, tmp_path: Path) -> None:

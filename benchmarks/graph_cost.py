@@ -1,0 +1,121 @@
+"""What does a training step on graphs cost? `python -m unnoise.benchmarks.graph_cost --out runs/graph-cost`.
+
+Milliseconds of the clock, and of all cores together, of forward, backward and optimizer step of a task's loss, in
+bf16, and the peak of memory, for graphs of 20 to 400 nodes and for the dense and the sparse network: a table,
+`graph_cost.json` and `graph_cost.svg`. The median of five steps after two. Every size runs in a process of its own, so
+that its peak is its own.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import networkx as nx
+import torch
+import typer
+from matplotlib.figure import Figure
+
+from unnoise.benchmarks.charts import svg
+from unnoise.core.checkpoint import atomic_write
+from unnoise.core.random import seeded
+from unnoise.domains.graphs.alphabet import Alphabet
+from unnoise.domains.graphs.denoiser import frequencies
+from unnoise.domains.graphs.model import graph_model
+from unnoise.domains.graphs.networks import EdgeTransformer, SparseNetwork
+
+__all__ = ["main"]
+
+NETWORKS = {"edge": EdgeTransformer, "sparse": SparseNetwork}
+SIZES = ((20, 32), (50, 8), (100, 4), (200, 2), (400, 1))  # nodes and graphs a step
+DEGREE = 6.0  # of the graphs, on average
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/graph-cost"),
+    threads: Annotated[int, typer.Option(help="Of torch.")] = 2,
+    one: Annotated[str, typer.Option(help="Measure NETWORK,NODES,GRAPHS and print it.")] = "",
+) -> None:
+    """Cost of a training step against the number of nodes."""
+    if one:
+        kind, nodes, batch = one.split(",")
+        print(json.dumps(measured(kind, int(nodes), int(batch), threads)))
+        return
+    rows = [
+        _apart(f"{kind},{nodes},{batch}", threads) for kind in NETWORKS for nodes, batch in SIZES
+    ]
+    out.mkdir(parents=True, exist_ok=True)
+    atomic_write(out / "graph_cost.json", json.dumps(rows, indent=1))
+    atomic_write(out / "graph_cost.svg", svg(figure(rows)))
+    for row in rows:
+        print(json.dumps(row))
+
+
+def measured(kind: str, nodes: int, batch: int, threads: int) -> dict[str, Any]:
+    """One network at one size."""
+    torch.set_num_threads(threads)
+    graphs = [nx.gnp_random_graph(nodes, DEGREE / nodes, seed=k) for k in range(batch)]
+    alphabet = Alphabet.of(graphs)
+    data = alphabet.encode(graphs)
+    torch.manual_seed(0)
+    model = graph_model(alphabet, nodes, frequencies(alphabet, data), NETWORKS[kind])
+    optimizer, generator, spent = torch.optim.AdamW(model.parameters()), seeded(0), []
+    for _ in range(7):
+        start = time.perf_counter(), time.process_time()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model.loss(data, generator)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        spent.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    wall, cpu = (statistics.median(column) for column in zip(*spent[2:], strict=True))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {
+        "network": kind,
+        "nodes": nodes,
+        "graphs": batch,
+        "ms": round(1_000 * wall),
+        "CPU ms": round(1_000 * cpu),
+        "peak GiB": round(peak, 2),
+    }
+
+
+def figure(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Time a graph, and peak memory, against nodes."""
+    made = Figure(figsize=(8, 3), layout="constrained")
+    left, right = made.subplots(1, 2)
+    for kind in NETWORKS:
+        some = [r for r in rows if r["network"] == kind]
+        nodes = [r["nodes"] for r in some]
+        left.plot(nodes, [r["CPU ms"] / r["graphs"] for r in some], "o-", ms=4, label=kind)
+        right.plot(nodes, [r["peak GiB"] for r in some], "o-", ms=4, label=kind)
+    left.set_ylabel("CPU ms a graph and training step")
+    right.set_ylabel("peak memory of the process, GiB")
+    for axes in (left, right):
+        axes.set_xscale("log")
+        axes.set_xticks([n for n, _ in SIZES], [str(n) for n, _ in SIZES])
+        axes.minorticks_off()
+        axes.set_xlabel("nodes")
+        axes.legend(fontsize=8)
+    left.set_yscale("log")
+    return made
+
+
+def _apart(one: str, threads: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "unnoise.benchmarks.graph_cost", "--one", one]
+    done = subprocess.run(
+        [*command, "--threads", str(threads)], capture_output=True, text=True, check=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+if __name__ == "__main__":
+    typer.run(main)
