@@ -1,11 +1,12 @@
 """PyPOTS' CSDI on windows of ours, for the same time.
 
-    python -m unnoise.benchmarks.peers.csdi windows aqi36.npz         # in our environment
-    python benchmarks/peers/csdi.py run aqi36.npz --seconds 1200      # in one with pypots alone
+    python -m unnoise.benchmarks.peers.csdi ours aqi36.npz --out runs  # in our environment
+    python benchmarks/peers/csdi.py csdi aqi36.npz --seconds 1200      # in one with pypots alone
 
-The first writes the training windows, the exam's and the truth of the task `timeseries/aqi36`, z-scored as CSDI's
-own protocol has them. The second trains CSDI for about so many CPU seconds, with the settings of its paper and one thread, draws 100 samples of every window, and prints MAE, CRPS of 19 quantiles, and the
-CPU seconds of training and of imputing. This file needs nothing of unnoise to run.
+The first trains the preset `cpu` of `timeseries/aqi36`, or loads it, draws samples of some of the exam's windows, and
+writes windows of training and exam and the truth. The second trains CSDI for about so many CPU seconds, with the
+settings of its paper and one thread, on the same windows z-scored as its own protocol has them, and draws as many
+samples. Both print MAE of the median, CRPS of 19 quantiles, and CPU seconds. `csdi` needs nothing of unnoise to run.
 """
 
 from __future__ import annotations
@@ -24,25 +25,49 @@ __all__ = ["main"]
 
 Floats = NDArray[np.float64]
 LEVELS = np.arange(1, 20) / 20
-SAMPLES, BATCH = 100, 16
+SAMPLES, WINDOWS, BATCH = 20, 12, 16
 TRIED = 10  # steps by which the time of one is measured
 
 
-def windows(path: Path) -> None:
-    """Write the windows of `timeseries/aqi36`."""
+def ours(path: Path, out: Path) -> dict[str, Any]:
+    """Write windows of `timeseries/aqi36`, and score our model of them."""
+    import torch
+
+    from unnoise.benchmarks.runner import Run, train
+    from unnoise.domains import make
+    from unnoise.domains.timeseries.fitted import FittedSeries
     from unnoise.domains.timeseries.tasks.imputation import aqi36
 
-    found = aqi36()
-    assert found.train.mask is not None
+    torch.set_num_threads(1)
+    task, found = make("timeseries/aqi36"), aqi36()
+    exam = found.test.first(WINDOWS)
+    assert found.train.mask is not None and exam.batch.observed is not None
     known = np.asarray(found.train.mask)
-    train = np.where(known, found.units.decode(found.train.x.double().numpy()), np.nan)
-    np.savez_compressed(path, train=train, seen=found.test.seen, truth=found.test.truth)
+    values = np.where(known, found.units.decode(found.train.x.double().numpy()), np.nan)
+    np.savez_compressed(path, train=values, seen=exam.seen, truth=exam.truth)
+    model = train(Run("timeseries/aqi36", "cpu", 0, out), task, task.data(), device="cpu")
+    start = time.process_time()
+    drawn = FittedSeries(model).draw(exam.batch, exam.batch.observed, SAMPLES, 0, 12)
+    spent = time.process_time() - start
+    samples = np.stack([found.units.decode(one.double().numpy()) for one in drawn])
+    return scores(samples, exam.truth) | {"impute CPU s": round(spent, 1)}
 
 
-def run(path: Path, seconds: float) -> dict[str, Any]:
+def scores(samples: Floats, truth: Floats) -> dict[str, Any]:
+    """MAE of the median and CRPS of 19 quantiles of samples (S, N, T, C)."""
+    asked = np.isfinite(truth)
+    y, q = truth[asked], np.quantile(samples[:, asked], LEVELS, axis=0)
+    e = y - q
+    pinball = np.maximum(LEVELS[:, None] * e, (LEVELS[:, None] - 1) * e)
+    crps = 2 * pinball.sum(1).mean() / np.abs(y).sum()
+    mae = np.abs(y - np.median(samples[:, asked], 0)).mean()
+    return {"targets": int(asked.sum()), "mae": float(mae), "crps": float(crps)}
+
+
+def csdi(path: Path, seconds: float) -> dict[str, Any]:
     """Train CSDI and score it."""
     import torch
-    from pypots.imputation import CSDI  # type: ignore[import-not-found]
+    from pypots.imputation import CSDI
 
     torch.set_num_threads(1)
     data = np.load(path)
@@ -70,33 +95,20 @@ def run(path: Path, seconds: float) -> dict[str, Any]:
     drawn = model.predict({"X": (seen - mean) / std}, n_sampling_times=SAMPLES)["imputation"]
     imputing = time.process_time() - start
     samples = np.moveaxis(drawn, 1, 0) * std + mean  # (S, N, T, C)
-    asked = np.isfinite(truth)
-    y, q = truth[asked], np.quantile(samples[:, asked], LEVELS, axis=0)
-    e = y - q
-    pinball = np.maximum(LEVELS[:, None] * e, (LEVELS[:, None] - 1) * e)
-    crps = 2 * pinball.sum(1).mean() / np.abs(y).sum()
-    mae = np.abs(y - np.median(samples[:, asked], 0)).mean()
-    return {
-        "targets": int(asked.sum()),
-        "steps": steps,
-        "mae": float(mae),
-        "crps": float(crps),
-        "train CPU s": round(spent),
-        "impute CPU s": round(imputing),
-    }
+    about = {"steps": steps, "train CPU s": round(spent), "impute CPU s": round(imputing)}
+    return scores(samples, truth) | about
 
 
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("what", choices=("windows", "run"))
+    parser.add_argument("what", choices=("ours", "csdi"))
     parser.add_argument("path", type=Path)
     parser.add_argument("--seconds", type=float, default=1_200.0)
+    parser.add_argument("--out", type=Path, default=Path("runs"))
     told = parser.parse_args()
-    if told.what == "windows":
-        windows(told.path)
-    else:
-        print(json.dumps(run(told.path, told.seconds)))
+    ran = ours(told.path, told.out) if told.what == "ours" else csdi(told.path, told.seconds)
+    print(json.dumps(ran))
 
 
 if __name__ == "__main__":

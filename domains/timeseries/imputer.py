@@ -85,6 +85,12 @@ class Imputer:
         """The losses of training."""
         return self._require_fitted()[0].history
 
+    @property
+    def adjacent(self) -> float:
+        """The correlation of the noise between neighbouring points, as chosen from the data: near 0 it is white, near
+        1 a path of it is one number."""
+        return self._require_fitted()[0].adjacent
+
     def fit(
         self,
         frame: pd.DataFrame,

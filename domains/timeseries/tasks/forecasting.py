@@ -173,8 +173,8 @@ ROWS = (
     # name, summary, unit, baseline, steps (5 to 20 minutes on one core), whether there are several channels
     ("co2", "CO2 in the air, weekly with gaps, 26 weeks ahead", "ppm", "seasonal bootstrap", 3_000, False),
     ("exchange", "8 currencies, 30 business days ahead", "USD", "bootstrap walk", 2_000, True),
-    ("etth1", "a transformer's loads and oil, 24 hours ahead", "", "climatology", 2_000, True),
-    ("vic-elec", "demand of Victoria, 24 hours ahead", "MWh", "seasonal bootstrap", 4_000, False),
+    ("etth1", "a transformer's loads and oil, 24 hours ahead", "", "climatology", 1_200, True),
+    ("vic-elec", "demand of Victoria, 24 hours ahead", "MWh", "seasonal bootstrap", 3_000, False),
 )  # fmt: skip
 
 FORECASTING: Mapping[str, Callable[[], Task]] = {row[0]: partial(_task, *row) for row in ROWS}

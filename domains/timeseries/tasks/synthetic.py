@@ -42,7 +42,7 @@ __all__ = ["SYNTHETIC", "exact", "independent", "simulated"]
 
 PARTS = (6_000, 2_000, 2_000)
 NOTHING = Points(0.0, 0.0)  # is given
-STEPS = {1: 6_000, 2: 4_000, 3: 2_500}  # by channels: 10 to 20 minutes on one core
+STEPS = {1: 4_000, 2: 3_000, 3: 2_000}  # by channels: 5 to 20 minutes on one core
 CHANNELS = {"lorenz": 3, "predator-prey": 2, "sink": 2}  # of a law; else 1
 
 Floats = NDArray[np.float64]

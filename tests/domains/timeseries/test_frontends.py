@@ -100,6 +100,12 @@ def test_saved_and_loaded_it_imputes_the_same(
         Forecaster.load(tmp_path / "made.safetensors")
 
 
+def test_the_noise_says_how_correlated_it_is(imputer: Imputer, forecaster: Forecaster) -> None:
+    scales = 0.1 * np.array([1, 3, 10, 30, 100, 300, 1_000])  # in hours, the gap
+    for made in (imputer, forecaster):
+        assert np.isclose(np.exp(-1 / scales), made.adjacent, rtol=0.05).any()
+
+
 def test_a_long_frame_with_channels_at_times_of_their_own() -> None:
     rng = np.random.default_rng(0)
     rows = [
