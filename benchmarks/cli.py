@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unnoise import __version__
-from unnoise.benchmarks.commands import bench, data, model, series
+from unnoise.benchmarks.commands import bench, data, enhance, model, series
 
 __all__ = ["app", "main"]
 
@@ -39,6 +39,9 @@ app.command(
 app.command("impute", epilog="Example: unnoise impute rooms.csv --item room -o filled.csv")(
     series.impute
 )
+app.command(
+    "enhance", epilog="Example: unnoise enhance in.wav -o out.wav --checkpoint speech.safetensors"
+)(enhance.enhance)
 
 
 def _version(show: bool) -> None:

@@ -20,6 +20,8 @@ Every file is pinned by its size and SHA-256, and checked before its first use.
     load_series(name)               time series as data frames; needs pandas, and some statsmodels
     load_aqi36(), load_exchange_nips(), load_physionet2012()
                                     time series with a published protocol; these need pandas
+    load_recordings(name), load_pairs()
+                                    sound, as rows of samples; these need soundfile
     SOURCES, lookup(name)           what there is: files, licence, citation
     locate(source), find(source)    the folder of a sound copy; `find` downloads if need be
     read_idx(path), extract(…)      formats
@@ -28,6 +30,7 @@ All of these raise `DataError`, whose message says what is wrong, where, and wha
 """
 
 from unnoise.data.archive import extract
+from unnoise.data.audio import Pair, Recording, load_pairs, load_recordings
 from unnoise.data.bayesnet import BayesNet
 from unnoise.data.bif import load_bayesnet, parse_bif
 from unnoise.data.binary import load_debd
@@ -53,8 +56,10 @@ __all__ = [
     "DataError",
     "ExchangeNips",
     "File",
+    "Pair",
     "Physionet2012",
     "PhysionetGrid",
+    "Recording",
     "Source",
     "UnknownSource",
     "cache",
@@ -69,7 +74,9 @@ __all__ = [
     "load_exchange_nips",
     "load_graphs",
     "load_mnist",
+    "load_pairs",
     "load_physionet2012",
+    "load_recordings",
     "load_series",
     "load_table",
     "load_text",

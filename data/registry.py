@@ -2,6 +2,7 @@
 
 from unnoise.data.errors import unknown
 from unnoise.data.source import Source
+from unnoise.data.sources.audio import AUDIO
 from unnoise.data.sources.categorical import CATEGORICAL
 from unnoise.data.sources.graphs import GRAPHS
 from unnoise.data.sources.images import IMAGES
@@ -11,7 +12,7 @@ from unnoise.data.sources.tables import TABLES
 __all__ = ["SOURCES", "lookup"]
 
 SOURCES: dict[str, Source] = {
-    source.name: source for source in (*IMAGES, *CATEGORICAL, *TABLES, *GRAPHS, *SERIES)
+    source.name: source for source in (*IMAGES, *CATEGORICAL, *TABLES, *GRAPHS, *SERIES, *AUDIO)
 }
 
 
