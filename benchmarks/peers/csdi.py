@@ -101,7 +101,7 @@ def csdi(path: Path, seconds: float) -> dict[str, Any]:
 
 def main() -> None:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("ours", "csdi"))
     parser.add_argument("path", type=Path)
     parser.add_argument("--seconds", type=float, default=1_200.0)

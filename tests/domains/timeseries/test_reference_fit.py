@@ -158,3 +158,16 @@ def test_a_channel_without_values() -> None:
     values: Tensor = torch.zeros(2, 5, 3)
     with pytest.raises(ValueError, match="channel 1 has no known value"):
         fit_reference(values, mask, torch.arange(5.0).expand(2, 5))
+
+
+def test_a_channel_that_is_seldom_measured_is_found() -> None:
+    """Among few windows none may have it; then more are taken."""
+    values = torch.randn(64, 5, 2, dtype=torch.float64, generator=seeded(0))
+    mask = torch.ones(64, 5, 2, dtype=torch.bool)
+    mask[:, :, 1] = False
+    mask[[3, 37], :, 1] = True
+    times = torch.arange(5.0).double().expand(64, -1)
+    made = fit_reference(values, mask, times, points=20, rounds=1)
+    assert made.R.isfinite().all()
+    with pytest.raises(ValueError, match="channel 1 has no known value"):
+        fit_reference(values, mask & torch.tensor([True, False]), times, points=20)
