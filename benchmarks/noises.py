@@ -46,17 +46,14 @@ def main(
 ) -> None:
     """Noises side by side at equal time."""
     torch.set_num_threads(threads)
-    rows = [
-        row
-        for name in task
-        for noising in Noising
-        for row in measured(name, noising, seconds, samples)
-    ]
-    out.mkdir(parents=True, exist_ok=True)
-    atomic_write(out / "noises.json", json.dumps(rows, indent=1))
-    atomic_write(out / "noises.svg", svg(figure(rows)))
-    for row in rows:
-        print(json.dumps(row))
+    rows: list[dict[str, Any]] = []
+    for name in task:
+        for noising in Noising:
+            rows += measured(name, noising, seconds, samples)
+            atomic_write(out / "noises.json", json.dumps(rows, indent=1))
+            atomic_write(out / "noises.svg", svg(figure(rows)))
+            for row in rows[-len(COSTS) :]:
+                print(json.dumps(row), flush=True)
 
 
 def measured(name: str, noising: Noising, seconds: float, samples: int) -> list[dict[str, Any]]:
