@@ -89,7 +89,11 @@ def test_random_networks_tell_a_perfect_sampler_from_random_graphs(task: Task) -
     )
     assert perfect is not None and trivial is not None
     assert all(row["samples"] == row["floor: training graphs"] for row in perfect.values())
-    assert perfect["mmd"]["samples"] < 0.5 * trivial["mmd"]["samples"]  # type: ignore[operator]
+    lower = {"mmd": True, "precision": False, "density": False, "coverage": False}
+    for name, less in lower.items():
+        one, other = perfect[name]["samples"], trivial[name]["samples"]
+        assert one is not None and other is not None
+        assert (one < other) == less, name
     few = replace(real_graphs(SET, PRESETS["cpu"]), graphs=SET.train[:3])
     assert judge(few, task.data()) is None
 
