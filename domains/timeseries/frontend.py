@@ -14,9 +14,9 @@ __all__ = ["default_fit", "layout_from_json", "layout_to_json", "require_positiv
 _LAYOUTS: Mapping[str, type[Wide | Long]] = {"wide": Wide, "long": Long}
 
 
-def default_fit(windows: int) -> Fit:
-    """Training that takes a minute or two: more windows bear more steps."""
-    steps = 300 if windows < 1_000 else 1_000
+def default_fit(points: int) -> Fit:
+    """Training that takes a minute or two: more points bear more steps."""
+    steps = 300 if points < 1_000 else 1_000
     return Fit(steps, batch=16, lr=1e-3, warmup=50, ema=0.99 if steps < 1_000 else 0.997)
 
 

@@ -29,13 +29,11 @@ from unnoise.domains.timeseries.reference import (
     fit_reference,
 )
 from unnoise.domains.timeseries.standard import Units
-from unnoise.domains.timeseries.windows import Windows, stacked
+from unnoise.domains.timeseries.windows import Windows, stacked, teaching
 
 __all__ = ["Learned", "learn", "reference_of"]
 
-_PROBED = 64  # windows by which the noise's scale is chosen
 _POINTS, _FEW, _MANY = 8_192, 4_096, 16  # by which the reference is fitted; fewer of more channels
-_LEAST = 2  # known entries below which a window teaches nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,13 +187,10 @@ def learn(
     panel.check_learnable()
     covariates, units = Covariates.of(panel), Units.of(panel)
     seen = replace_series(panel, [covariates(s) for s in panel.series])
-    data = Windows.fitting(seen, length).cut(seen, units)
-    assert data.mask is not None
-    data = data.rows((data.mask.sum((1, 2)) >= _LEAST).nonzero()[:, 0])
+    data = teaching(Windows.fitting(seen, length).cut(seen, units))
     reference = reference_of(data, covariates.calendar.periods, panel.gap)
     network = network.chosen(data)
-    every = slice(None, None, max(1, len(data) // _PROBED))
-    scale = best_scale(data.rows(every), reference, pattern, seeded(seed), panel.gap)
+    scale = best_scale(data, reference, pattern, seeded(seed), panel.gap)
     assert data.coords is not None
     longest = float((data.coords[:, -1] - data.coords[:, 0]).max())
     with torch.random.fork_rng(devices=[]):  # layers draw their weights from the global stream

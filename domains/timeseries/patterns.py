@@ -97,27 +97,22 @@ class Borrowed(Pattern):
 
 @dataclass(frozen=True)
 class Cut(Pattern):
-    """All before the last `horizon` points, or, with `shortest`, before the last `shortest` to `horizon` ones.
+    """All before the last `horizon` points that are known of.
 
     Raises:
-        ValueError: if these aren't numbers of points in order.
+        ValueError: if the horizon is less than 1.
     """
 
     horizon: int
-    shortest: int | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= (self.horizon if self.shortest is None else self.shortest) <= self.horizon:
-            raise ValueError(
-                f"Cut: needs 1 <= shortest <= horizon, got {self.shortest}, {self.horizon}"
-            )
+        if self.horizon < 1:
+            raise ValueError(f"Cut: horizon must be at least 1 point, got {self.horizon}")
 
     def __call__(self, batch: Batch, generator: Generator) -> Tensor:
-        least = self.horizon if self.shortest is None else self.shortest
-        drawn = _each(batch, (1, 1), generator) * (self.horizon - least + 1)
         points = known(batch).any(2, keepdim=True)
         left = points.flip(1).cumsum(1).flip(1)  # a short series ends before its window does
-        return known(batch) & (left > least + drawn.floor())
+        return known(batch) & (left > self.horizon)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from unnoise.domains.timeseries.panel import Panel, Series
 from unnoise.domains.timeseries.question import KNOWN, STATIC
 from unnoise.domains.timeseries.standard import Standard, Units
 
-__all__ = ["Windows", "stacked"]
+__all__ = ["Windows", "part", "stacked", "teaching"]
 
+_LEAST = 2  # known entries below which a window teaches nothing
 _ENTRIES = 2**24  # of all windows of a training set, at most: 64 MiB
 
 
@@ -61,6 +62,13 @@ class Windows:
             parts += [part(series, slice(k, k + self.length)) for k in starts]
             standards += [standard] * len(starts)
         return stacked(parts, standards, self.length)
+
+
+def teaching(batch: Batch) -> Batch:
+    """The windows of which enough is known that one entry can be asked for given another."""
+    if batch.mask is None:
+        return batch
+    return batch.rows((batch.mask.sum((1, 2)) >= _LEAST).nonzero()[:, 0])
 
 
 def part(series: Series, points: slice) -> Series:

@@ -29,7 +29,7 @@ from unnoise.domains.timeseries.question import KNOWN, STATIC
 from unnoise.domains.timeseries.scores import by_cost as cost_table
 from unnoise.domains.timeseries.scores import rivals
 from unnoise.domains.timeseries.standard import Standard, Units
-from unnoise.domains.timeseries.windows import Windows, part
+from unnoise.domains.timeseries.windows import Windows, part, teaching
 
 __all__ = [
     "FREE",
@@ -51,8 +51,6 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Loads = Callable[[], SeriesSet]
 
-_PROBED = 64  # windows by which the noise's scale is chosen
-_LEAST = 2  # known entries below which a window teaches nothing
 SMOKE = Fit(12, batch=8, lr=1e-3, warmup=3, ema=0.9)
 CPU = Fit(3_000, batch=16, lr=1e-3, warmup=100, ema=0.999, precision="bf16-mixed")
 PAPER = Fit(60_000, batch=64, lr=1e-3, warmup=1_000, ema=0.9995, precision="bf16-mixed")
@@ -118,9 +116,7 @@ def hidden_from(series: Series, hidden: Mask) -> Series:
 
 def learned_from(panel: Panel, windows: Windows, units: Standard) -> Batch:
     """Training windows; those of fewer than two known entries teach nothing and are left out."""
-    cut = windows.cut(panel, Units(units, False))
-    assert cut.mask is not None
-    return cut.rows((cut.mask.sum((1, 2)) >= _LEAST).nonzero()[:, 0])
+    return teaching(windows.cut(panel, Units(units, False)))
 
 
 def exam_of(
@@ -201,8 +197,7 @@ def model_of(data: SeriesSet, preset: Preset) -> Model:
         data.train.cond[k].shape[-1] if k in data.train.cond else 0 for k in (KNOWN, STATIC)
     )
     reference = deepcopy(data.reference)  # a model moves to its device, the rival stays
-    some = data.train.rows(slice(None, None, max(1, len(data.train) // _PROBED)))
-    scale = best_scale(some, reference, data.pattern, seeded(0), data.gap)
+    scale = best_scale(data.train, reference, data.pattern, seeded(0), data.gap)
     network = size.build(channels, known, static, data.longest)
     return series_model(tuple(data.train.x.shape[1:]), network, reference, data.pattern, scale)
 

@@ -24,7 +24,7 @@ ALL = [
     Blocks(),
     Borrowed(),
     Channels(),
-    Cut(3, 1),
+    Cut(3),
     Mixture([Points(), Cut(2)], [0.5, 0.5]),
 ]
 
@@ -89,8 +89,7 @@ def test_a_mixture_takes_one_pattern_a_state_as_often_as_told() -> None:
     ("make", "message"),
     [
         (lambda: Points(0.5, 0.2), "least <= most"),
-        (lambda: Cut(2, 3), "shortest <= horizon"),
-        (lambda: Cut(0), "1 <= shortest"),
+        (lambda: Cut(0), "at least 1 point"),
         (lambda: Mixture([Cut(1)], [1, 2]), "a positive weight a pattern"),
     ],
 )
