@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from unnoise.core.analytic import Mixture
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser, MeanDenoiser, Velocity
-from unnoise.core.objective import Denoising, Elbo, MinSNR, Simple, Weight
+from unnoise.core.objective import Denoising, Elbo, MinSNR, Simple, VelocityError, Weight
 from unnoise.core.posterior import Mean
 from unnoise.core.process import Gaussian
 from unnoise.core.random import Shard, normal, seeded
@@ -157,13 +157,33 @@ def test_min_snr_clamps_the_weight_of_the_data_error(schedule: Schedule, gamma: 
     torch.testing.assert_close(rate * MinSNR(gamma)(level, schedule), exact)
 
 
+def test_velocity_error_is_that_of_the_velocity(schedule: Schedule) -> None:
+    """weight x rate = |v - v_hat|^2, v = (alpha eps - sigma x_0) / sqrt(alpha^2 + sigma^2)."""
+    x, guess, level = (
+        states(9, 2),
+        states(9, 2) / 3,
+        schedule.level(torch.linspace(0, 1, 9, dtype=DOUBLE), 2),
+    )
+    process, x_t = Gaussian(schedule), level.alpha * x + level.sigma * states(9, 2).flip(0)
+    rate = process.rate(x, x_t, level, Mean(guess), Batch(x))
+
+    def velocity(mean: Tensor) -> Tensor:
+        eps = process.eps(x_t, level, Mean(mean))
+        return (level.alpha * eps - level.sigma * mean) / (level.alpha**2 + level.sigma**2) ** 0.5
+
+    exact = (velocity(x) - velocity(guess)).square().sum(1)
+    torch.testing.assert_close(rate * VelocityError()(level, schedule), exact, rtol=1e-6, atol=0)
+
+
 def test_elbo_is_the_speed_of_the_log_snr(schedule: Schedule) -> None:
     t = torch.linspace(0.1, 0.9, 5, dtype=DOUBLE)
     weight = Elbo()(schedule.level(t, 3), schedule)
     torch.testing.assert_close(weight, -schedule.slope(t)[2])
 
 
-@pytest.mark.parametrize("weight", [Simple(), Elbo(), MinSNR()], ids=lambda w: type(w).__name__)
+@pytest.mark.parametrize(
+    "weight", [Simple(), Elbo(), MinSNR(), VelocityError()], ids=lambda w: type(w).__name__
+)
 @pytest.mark.parametrize("stratified", [True, False])
 def test_the_loss_is_unbiased(
     weight: Weight, stratified: bool, times: Times, legendre: Nodes
