@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -114,8 +115,8 @@ class Mixer:
 
     def pair(self, generator: torch.Generator) -> Mixture:
         """One pair, (length,)."""
-        clean = self._crop(self.speech, _padded, generator)
-        noise = self._crop(self.noise, _circular, generator)
+        clean = self._crop(self.speech, self._floors[0], _padded, generator)
+        noise = self._crop(self.noise, self._floors[1], _circular, generator)
         low, high = self.snr
         draw = torch.rand((), generator=generator, dtype=torch.float64)
         return _mixture(clean, noise, low + (high - low) * draw, self.level, self.room, generator)
@@ -128,16 +129,22 @@ class Mixer:
         """Always the same n pairs, (n, length); the first of more are the same."""
         return _stacked([self.pair(seeded(seed, i)) for i in range(n)])
 
+    @cached_property
+    def _floors(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Energies under which a crop is drawn anew, of each utterance and each noise."""
+        return _energies(self.speech, self.length), _energies(self.noise, self.length)
+
     def _crop(
         self,
         recordings: Sequence[Tensor],
+        floors: Sequence[Tensor],
         cut: Callable[[Tensor, int, torch.Generator], Tensor],
         generator: torch.Generator,
     ) -> Tensor:
         for _ in range(_TRIES):
-            whole = recordings[_integer(len(recordings), generator)]
-            crop = cut(whole, self.length, generator)
-            if power(crop) * len(crop) > _QUIET * power(whole) * min(len(crop), len(whole)):
+            i = _integer(len(recordings), generator)
+            crop = cut(recordings[i], self.length, generator)
+            if power(crop) * len(crop) > floors[i]:
                 return crop
         raise ValueError(
             f"{_TRIES} crops of {self.length} samples had next to nothing in them; take longer "
@@ -211,7 +218,14 @@ def _circular(x: Tensor, length: int, generator: torch.Generator) -> Tensor:
     """A crop at a random place: of what is long enough without its end, of the rest in circles."""
     spare = len(x) - length
     start = _integer(spare + 1 if spare >= 0 else len(x), generator)
+    if spare >= 0:
+        return x[start : start + length]
     return x[(start + torch.arange(length, device=x.device)) % len(x)]
+
+
+def _energies(recordings: Sequence[Tensor], length: int) -> list[Tensor]:
+    """Next to nothing, for a crop of each."""
+    return [_QUIET * power(whole) * min(length, len(whole)) for whole in recordings]
 
 
 def _integer(n: int, generator: torch.Generator) -> int:

@@ -129,7 +129,7 @@ class Drawn(Objective):
     ) -> Tensor:
         like = torch.zeros((), dtype=torch.float64)
         keys = (uniform((len(batch),), like, generator) * _KEYS).long().tolist()
-        told = self.drawn([seeded(key) for key in keys]).to(batch.x.device)
+        told = self.drawn([seeded(key) for key in keys], batch.x.device)
         anchor = "noisy"
         if self.first is not None:
             told, anchor = predicted(self.first, told, generator), "predicted"
@@ -137,15 +137,18 @@ class Drawn(Objective):
         return self.objective.terms(process, denoiser, residual, generator)
 
     @torch.no_grad()
-    def drawn(self, generators: Sequence[torch.Generator]) -> Batch:
-        """States of a pair from each generator."""
+    def drawn(
+        self, generators: Sequence[torch.Generator], device: torch.device | str = "cpu"
+    ) -> Batch:
+        """States, on a device, of a pair from each generator."""
         pairs = [self.source.pair(generator) for generator in generators]
         noisy = torch.stack([pair.noisy for pair in pairs]).float()
         clean = torch.stack([pair.clean for pair in pairs]).float()
         down = torch.stack([torch.rand((), generator=generator) for generator in generators])
         peak = Level.of(noisy).peak * 10 ** (self.quieter * down / 20)
         level = Level(peak)
-        return states(self.front, level.apply(noisy), level.apply(clean))
+        waves = (level.apply(side).to(device) for side in (noisy, clean))
+        return states(self.front, *waves)
 
 
 def _cut(x: Tensor, start: int, length: int) -> Tensor:
