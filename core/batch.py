@@ -40,7 +40,7 @@ class Batch:
     cond: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, value in self._tensors().items():
+        for name, value in self.tensors().items():
             if value.shape[:1] != self.x.shape[:1]:
                 raise ValueError(
                     f"Batch: {name} has {tuple(value.shape)[:1]} rows, x has {len(self.x)}; give one row a state"
@@ -66,6 +66,12 @@ class Batch:
             return self.x.new_full((len(self),), math.prod(self.x.shape[1:]), dtype=dtype)
         return self.mask.expand_as(self.x).reshape(len(self), -1).sum(1).to(dtype)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor in it by its name; that of a condition is cond['...']."""
+        fields = {"x": self.x, "mask": self.mask, "observed": self.observed, "coords": self.coords}
+        named = {f"cond[{k!r}]": v for k, v in self.cond.items()}
+        return {k: v for k, v in fields.items() if v is not None} | named
+
     def map(self, f: Callable[[Tensor], Tensor]) -> Batch:
         """The batch with `f` applied to every tensor in it."""
         mask, observed, coords = (
@@ -89,11 +95,6 @@ class Batch:
         """The batch with its conditions set to their null value, in all rows or where `drop` (B,)
         is True."""
         return self.replace(cond={k: _null(v, drop) for k, v in self.cond.items()})
-
-    def _tensors(self) -> dict[str, Tensor]:
-        fields = {"mask": self.mask, "observed": self.observed, "coords": self.coords}
-        named = {f"cond[{k!r}]": v for k, v in self.cond.items()}
-        return {k: v for k, v in fields.items() if v is not None} | named
 
 
 def _fits(shape: torch.Size, state: torch.Size) -> bool:

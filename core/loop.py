@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import logging
+import re
 import signal
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from unnoise.core.batch import Batch
@@ -245,13 +246,20 @@ def run(
 
 
 def _about(model: Model, data: Batch) -> dict[str, str]:
-    """What a state is of beside its settings: a digest of the data, and one of the network's shape."""
-    rows = data.x.detach().cpu().reshape(-1).contiguous().view(torch.uint8)  # of any type
-    shape = repr(model.denoiser).encode()
-    return {
-        "data": hashlib.sha256(rows.numpy().tobytes()).hexdigest(),
-        "network": hashlib.sha256(shape).hexdigest(),
-    }
+    """What a state is of beside its settings, as digests."""
+    digest = hashlib.sha256()
+    for name, value in sorted(data.tensors().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
+        flat = value.detach().cpu().reshape(-1).contiguous()
+        digest.update(flat.view(torch.uint8).numpy().data)  # of any type
+    parts = {"network": model.denoiser, "objective": model.objective}
+    return {"data": digest.hexdigest()} | {name: _form(part) for name, part in parts.items()}
+
+
+def _form(module: nn.Module) -> str:
+    """A digest of what a module says of itself, without addresses of objects that say nothing."""
+    words = re.sub(" at 0x[0-9a-f]+", "", repr(module))
+    return hashlib.sha256(words.encode()).hexdigest()
 
 
 def _resumable(folder: Path, settings: dict[str, Any]) -> Path | None:

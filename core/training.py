@@ -109,7 +109,7 @@ def fit(
 
     Raises:
         ValueError: if there are fewer rows than a batch holds, the data aren't finite, or the
-            folder holds the state of a run with other settings.
+            folder holds the state of a run with other settings, data or model.
         KeyboardInterrupt: after Ctrl-C, when the checkpoint is written.
     """
     from unnoise.core.loop import (

@@ -17,8 +17,11 @@ from unnoise.benchmarks.commands.options import Quiet, Threads, use_threads
 from unnoise.benchmarks.commands.series_files import (
     Kind,
     checked_files,
+    forget_training,
     require_same,
     table_layout,
+    training_of,
+    what_is_kept,
     write_answer,
 )
 
@@ -48,7 +51,7 @@ Nfe = Annotated[int, typer.Option("--nfe", min=2, help="Network evaluations a dr
 Seed = Annotated[
     int, typer.Option("--seed", min=0, max=2**63 - 1, help="Source of all randomness.")
 ]
-Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="A .safetensors file: used if it is there, written after training if not.")]  # fmt: skip
+Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="A .safetensors file: used if it is there, written after training if not. After Ctrl-C the same command goes on.")]  # fmt: skip
 Plot = Annotated[Path | None, typer.Option("--plot", help="A figure to write as well: .png, .svg or .pdf.")]  # fmt: skip
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write; .csv or .parquet.")]  # fmt: skip
 
@@ -74,7 +77,7 @@ def forecast(
 
     unnoise forecast buoy.csv --time seconds --step 60 --horizon 30 --quantiles 0.1,0.5,0.9
     """
-    with _one_line_errors(), _progress(quiet):
+    with _one_line_errors(checkpoint), _progress(quiet):
         _require_extra("forecast")
         levels, kind = _asked(kind, quantiles)
         found = checked_files(file, output, plot, checkpoint)
@@ -93,10 +96,10 @@ def forecast(
                 raise ValueError(
                     f"--horizon: {found} was trained for {made.horizon} steps, got {horizon}; train another under a new --checkpoint"
                 )
+            _say(f"{found}: used, nothing was trained", quiet)
         else:
             made = Forecaster(horizon, context, fit=_fit(steps), network=Network(width=width))
-            made.fit(frame, layout, seed, progress=not quiet)
-        _keep(made, checkpoint, found, quiet)
+            _train(made, frame, layout, seed, checkpoint, quiet)
         answer = made.forecast(horizon, frame, told, _step(step), samples, seed, nfe)
         write_answer(answer, kind, levels, output, plot)
 
@@ -114,7 +117,7 @@ def impute(
 
     unnoise impute visits.csv --item patient --time hour --long quantity value --output-kind samples
     """
-    with _one_line_errors(), _progress(quiet):
+    with _one_line_errors(checkpoint), _progress(quiet):
         _require_extra("impute")
         levels, kind = _asked(kind, quantiles)
         found = checked_files(file, output, plot, checkpoint)
@@ -127,16 +130,16 @@ def impute(
         if found is not None:
             made = Imputer.load(found)
             require_same(found, layout)
+            _say(f"{found}: used, nothing was trained", quiet)
         else:
             made = Imputer(window, fit=_fit(steps), network=Network(width=width))
-            made.fit(frame, layout, seed, progress=not quiet)
-        _keep(made, checkpoint, found, quiet)
+            _train(made, frame, layout, seed, checkpoint, quiet)
         answer = made.impute(frame, samples, seed, nfe)
         write_answer(answer, kind, levels, output, plot)
 
 
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
+def _one_line_errors(checkpoint: Path | None) -> Iterator[None]:
     """Ends the command with one line: 2 for what is wrong with a file or an option, 130 for Ctrl-C."""
     try:
         yield
@@ -147,7 +150,7 @@ def _one_line_errors() -> Iterator[None]:
         typer.echo(f"error: {line.strip()}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.echo("stopped; nothing was written", err=True)
+        typer.echo(f"stopped; {what_is_kept(checkpoint)}", err=True)
         raise typer.Exit(130) from None
 
 
@@ -229,19 +232,23 @@ def _fit(steps: int | None) -> Fit | None:
     )
 
 
-def _keep(
-    made: Forecaster | Imputer, checkpoint: Path | None, found: Path | None, quiet: bool
-) -> None:
-    """Save what was trained, and say what happened."""
-    if found is not None:
-        happened = f"{found}: used, nothing was trained"
-    elif checkpoint is not None:
-        made.save(checkpoint)
-        happened = f"{checkpoint}: trained and written"
+def _train(
+    made: Forecaster | Imputer, frame: pd.DataFrame, layout: Layout, seed: int, checkpoint: Path | None, quiet: bool
+) -> None:  # fmt: skip
+    """Learn a table, or go on with it, and save what was learned."""
+    folder = None if checkpoint is None else training_of(checkpoint)
+    made.fit(frame, layout, seed, progress=not quiet, folder=folder)
+    if checkpoint is None:
+        _say("trained; --checkpoint FILE would keep it", quiet)
     else:
-        happened = "trained; --checkpoint FILE would keep it"
+        made.save(checkpoint)
+        forget_training(checkpoint)
+        _say(f"{checkpoint}: trained and written", quiet)
+
+
+def _say(what: str, quiet: bool) -> None:
     if not quiet:
-        typer.echo(happened, err=True)
+        typer.echo(what, err=True)
 
 
 @contextmanager

@@ -62,6 +62,9 @@ class Questions(Objective):
         self.most = most
         self.levels = levels
 
+    def extra_repr(self) -> str:
+        return f"pattern={self.pattern}, most={self.most}, levels={self.levels}"
+
     def terms(
         self,
         process: Process[Any],

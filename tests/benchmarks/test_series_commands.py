@@ -2,19 +2,23 @@
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import Tensor
 
 from unnoise.benchmarks import cli
 from unnoise.benchmarks.commands import series
+from unnoise.core.model import Model
 from unnoise.domains.timeseries import Forecaster, Imputer
 
 TRAIN = ["--steps", "2", "--width", "16", "--quiet"]
@@ -310,16 +314,96 @@ def test_a_figure_that_fails_leaves_no_table(
     assert left(here) == before
 
 
-def test_ctrl_c_leaves_nothing(
-    here: Path, unnoise: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+IMPUTED = ["impute", "rooms.csv", "--item", "room", "--target", "heat,load", "--samples", 2]
+KEPT = ["--checkpoint", "made.safetensors", *TRAIN]
+RESUMES = "stopped; the training so far is in made.safetensors.training, and the same command goes on from there\n"
+
+
+@pytest.fixture
+def losses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A letter a step of training. Ctrl-C is pressed in the first, and only there."""
+    seen: list[str] = []
+    loss = Model.loss
+
+    def interrupted(model: Model, *arguments: Any) -> Tensor:
+        if not seen:
+            signal.raise_signal(signal.SIGINT)
+        seen.append("s")
+        return loss(model, *arguments)
+
+    monkeypatch.setattr(Model, "loss", interrupted)
+    return seen
+
+
+@pytest.mark.parametrize("asked", [ASKED, IMPUTED], ids=["forecast", "impute"])
+def test_after_ctrl_c_the_same_command_goes_on_and_ends_as_if_nothing_had_been(
+    here: Path, unnoise: Callable[..., Told], losses: list[str], asked: list[object]
 ) -> None:
+    words = [*asked, *KEPT, "-o", "out.csv"]
+    assert unnoise(*words) == Told(130, "", RESUMES)
+    folder = here / "made.safetensors.training"
+    assert sorted(p.name for p in folder.iterdir()) == ["fit.json", "last.ckpt"]
+    assert not Path("made.safetensors").exists()
+    assert unnoise(*words) == Told(0, "out.csv\n", "")
+    assert len(losses) == 2  # one step before, one after
+    assert Path("made.safetensors").exists()
+    assert not folder.exists()
+    assert unnoise(*asked, *TRAIN, "-o", "straight.csv").code == 0
+    assert Path("out.csv").read_bytes() == Path("straight.csv").read_bytes()
+
+
+def test_training_for_something_else_is_not_gone_on_with(
+    here: Path, unnoise: Callable[..., Told], losses: list[str]
+) -> None:
+    """Even where the windows are the same."""
+    assert unnoise(*IMPUTED, "--window", 10, *KEPT) == Told(130, "", RESUMES)
+    before = left(here)
+    for words, told in (
+        ([*ASKED, "--context", 6, *KEPT], "objective was"),
+        ([*IMPUTED, "--window", 10, *KEPT, "--seed", 1], "seed was 0 and is 1"),
+        ([*IMPUTED, "--window", 10, *KEPT, "--width", 32], "network was"),
+        ([*IMPUTED, "--window", 9, *KEPT], "data was"),
+    ):
+        answer = unnoise(*words)
+        assert (answer.code, answer.out) == (2, "")
+        assert re.fullmatch(rf"error: made[^\n]+other settings \({told}[^\n]+\n", answer.err)
+    assert left(here) == before
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ([], "stopped; nothing was kept; with --checkpoint FILE the same command would go on\n"),
+        (
+            ["--checkpoint", "made.safetensors"],
+            "stopped; there was nothing to keep yet; the same command begins again\n",
+        ),
+    ],
+)
+def test_ctrl_c_before_the_first_step_leaves_nothing(
+    here: Path, unnoise: Callable[..., Told], monkeypatch: pytest.MonkeyPatch, kept: list[str], told: str
+) -> None:  # fmt: skip
     def interrupted(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("unnoise.domains.timeseries.learned.fit", interrupted)
+    monkeypatch.setattr("unnoise.core.loop.L.Trainer", interrupted)
     before = left(here)
-    assert unnoise(*ASKED, *TRAIN) == Told(130, "", "stopped; nothing was written\n")
+    assert unnoise(*ASKED, *TRAIN, *kept) == Told(130, "", told)
     assert left(here) == before
+
+
+def test_ctrl_c_while_drawing_keeps_the_model(
+    unnoise: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Imputer, "impute", interrupted)
+        line = "stopped; the model is in made.safetensors, and the same command uses it\n"
+        assert unnoise(*IMPUTED, *KEPT) == Told(130, "", line)
+    told = unnoise(*IMPUTED, "--checkpoint", "made.safetensors")
+    assert told == Told(0, "imputed.csv\n", "made.safetensors: used, nothing was trained\n")
 
 
 @pytest.mark.parametrize(

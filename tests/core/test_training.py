@@ -211,6 +211,50 @@ def test_a_run_of_other_settings_is_refused_by_name(
         train(make(), data, folder=tmp_path, seed=1)
 
 
+LABELS, COORDS = torch.arange(100) % 3, torch.linspace(0, 1, 2).expand(100, 2)
+KNOWN: dict[str, Any] = {
+    "mask": torch.ones(100, 2, dtype=torch.bool),
+    "observed": torch.zeros(100, 2, dtype=torch.bool),
+    "coords": COORDS,
+    "cond": {"label": LABELS, "age": COORDS[:, :1]},
+}
+OTHER: dict[str, dict[str, Any]] = {
+    "states": {"x": torch.arange(200.0).reshape(100, 2) / 200},
+    "a mask": {"mask": torch.arange(200).reshape(100, 2) != 7},
+    "no mask": {"mask": None},
+    "what is observed": {"observed": torch.arange(200).reshape(100, 2) == 7},
+    "times": {"coords": 2 * COORDS},
+    "a type of the same bytes": {"observed": torch.zeros(100, 2, dtype=torch.uint8)},
+    "a shape of the same bytes": {"coords": COORDS[..., None]},
+    "a condition": {"cond": {"label": LABELS.flip(0), "age": COORDS[:, :1]}},
+    "the name of a condition": {"cond": {"kind": LABELS, "age": COORDS[:, :1]}},
+    "no condition": {"cond": {}},
+    "an empty condition": {"cond": {**KNOWN["cond"], "none": torch.zeros(100, 0)}},
+}
+
+
+@pytest.mark.parametrize("change", OTHER.values(), ids=OTHER)
+def test_a_run_of_other_data_is_refused(
+    make: Make, data: Batch, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """What is known of the states belongs to the data; how it lies in memory and its order don't."""
+    how, known = Fit(2, batch=16), data.replace(**KNOWN)
+    history = train(make(), known, how, tmp_path)
+    same = known.map(lambda v: v.t().contiguous().t())  # by columns
+    same = same.replace(cond=dict(reversed(same.cond.items())))
+    assert rows(train(make(), same, how, tmp_path)) == rows(history)
+    with pytest.raises(ValueError, match="other settings .data was"):
+        train(make(), known.replace(**change), how, tmp_path)
+
+
+def test_a_run_for_another_objective_is_refused(make: Make, data: Batch, tmp_path: Path) -> None:
+    model = make()
+    train(model, data, Fit(2, batch=16), tmp_path)
+    model.objective = Denoising(condition_dropout=0.3)
+    with pytest.raises(ValueError, match="other settings .objective was"):
+        train(model, data, Fit(2, batch=16), tmp_path)
+
+
 # --- what a run is -------------------------------------------------------------------------------
 
 
