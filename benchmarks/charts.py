@@ -19,14 +19,14 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from unnoise.benchmarks.records import Record, build, rows
+from unnoise.benchmarks.records import Record, build, inside, rows, slug
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = ["Drawing", "Point", "curve", "drawings", "inline", "plain_ticks", "svg"]
+__all__ = ["Drawing", "Point", "curve", "drawings", "inline", "keep", "plain_ticks", "svg"]
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -83,32 +83,33 @@ def _drawing(title: str, read: Callable[[], str], prefix: str) -> Drawing:
         return Drawing(title, None, str(error))
 
 
-def _inside(folder: Path, relative: str) -> Path:
-    """A path in a folder.
-
-    Raises:
-        ValueError: If it leads out of there: the page must not show files that no run made.
-    """
-    path = folder / relative
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{relative} is outside the folder of the records")
-    return path
-
-
 def _text(relative: str, folder: Path) -> str:
     """The text of a figure's file."""
-    return _inside(folder, relative).read_text("utf-8")
+    return inside(folder, relative).read_text("utf-8")
 
 
 def _curves(relatives: Mapping[int, str], folder: Path) -> str:
     """The training curves of some files of histories as SVG."""
     histories = {
-        seed: list(rows(_inside(folder, path), partial(build, Point)))
+        seed: list(rows(inside(folder, path), partial(build, Point)))
         for seed, path in relatives.items()
     }
     if (drawing := curve(histories)) is None:
         raise ValueError("there is no loss to draw")
     return drawing
+
+
+def keep(figures: Mapping[str, Figure | None], folder: Path, out: Path) -> dict[str, str]:
+    """Writes figures as SVG files into a folder; their paths relative to `out`, by title."""
+    kept = {}
+    for title, figure in figures.items():
+        if figure is None:
+            continue
+        path = folder / f"{slug(title)}.svg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(svg(figure))
+        kept[title] = str(path.relative_to(out))
+    return kept
 
 
 def svg(figure: Figure) -> str:

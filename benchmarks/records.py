@@ -12,6 +12,7 @@ import errno
 import json
 import math
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-__all__ = ["Measurement", "Record", "append", "build", "latest", "read", "rows"]
+__all__ = ["Measurement", "Record", "append", "build", "inside", "latest", "read", "rows", "slug"]
 
 T = TypeVar("T")
 _TORN = b"# torn"  # ends a line that a crash cut short
@@ -67,6 +68,7 @@ class Record:
         settings: anything else that JSON holds.
         tables: title -> row -> column -> value, a null where there is none.
         figures: title -> path of an SVG file, relative to the folder of the records.
+        sounds: title -> name -> path of a WAV file, likewise.
         history: relative path of the training curve, JSON lines of step, loss and seconds.
         when: the end of the run, ISO 8601; without a time zone it is UTC.
     """
@@ -84,6 +86,7 @@ class Record:
     settings: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Mapping[str, float | None]]] = field(default_factory=dict)
+    sounds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     history: str | None = None
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -153,6 +156,27 @@ def rows(path: Path, parse: Callable[[Any], T]) -> Iterator[T]:
             yield parse(content)
         except ValueError as error:
             raise ValueError(f"{path}:{number}: {error}") from error
+
+
+def slug(title: str) -> str:
+    """A title as the name of a file.
+
+    >>> slug("Points, first of all!")
+    'points-first-of-all'
+    """
+    return re.sub(r"\W+", "-", title.lower()).strip("-")
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """A path that a record names, in its folder.
+
+    Raises:
+        ValueError: If it leads out of there: the page must not show files that no run made.
+    """
+    path = folder / relative
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{relative} is outside the folder of the records")
+    return path
 
 
 def _ending(before: bytes) -> bytes:

@@ -25,6 +25,7 @@ from jinja2 import Environment, StrictUndefined
 from unnoise.benchmarks.charts import Drawing, drawings
 from unnoise.benchmarks.published import load
 from unnoise.benchmarks.records import Measurement, Record, latest
+from unnoise.benchmarks.sounds import Player, players
 from unnoise.benchmarks.tables import Grid, Rivals, grids, rivals
 
 __all__ = ["Row", "number", "render", "summarise", "uncertain", "write"]
@@ -64,6 +65,7 @@ class Group:
     settings: Sequence[str]
     command: str
     drawings: Sequence[Drawing]
+    sounds: Mapping[str, Sequence[Player]]
     grids: Sequence[Grid]
 
     @property
@@ -151,6 +153,7 @@ def _group(preset: str, records: list[Record], folder: Path, prefixes: Iterator[
         settings=_settings(records),
         command=_command(records),
         drawings=list(drawings(records, folder, prefixes)),
+        sounds=players(records, folder),
         grids=grids(records),
     )
 

@@ -6,6 +6,7 @@ A run is a (task, preset, seed) and lives in one folder, `<out>/<task>/<preset>/
     history.jsonl            the training curve
     model.safetensors        the trained model; when it is there, training is over
     figures/*.svg            what the report shows
+    sounds/*.wav             what it plays
 
 A preset without a `fit` has a model that is exact as it is: its folder holds the figures only.
 
@@ -15,7 +16,6 @@ When all is done the run's record is appended to `<out>/records.jsonl`, and a re
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from unnoise.benchmarks.charts import svg
+from unnoise.benchmarks import charts, sounds
 from unnoise.benchmarks.provenance import commit, versions
 from unnoise.benchmarks.records import Measurement, Record, append, latest, read
 from unnoise.core.checkpoint import atomic_write, read_about
@@ -114,8 +114,9 @@ def execute(
         model = train(run, task, splits, device=device, show_progress=show_progress)
         outputs = task.generate(model, splits, preset, seeded(run.seed, _GENERATE))
         measured = _measure(task, splits, outputs, floor, baseline)
-        figures = _draw(task, splits, outputs, run)
+        drawn = {title: draw(outputs, splits) for title, draw in task.figures.items()}
         tables = {title: fill(outputs, splits) for title, fill in task.tables.items()}
+        heard = task.sounds(outputs, splits) if task.sounds else {}
     record = Record(
         task=run.task,
         preset=run.preset,
@@ -129,8 +130,9 @@ def execute(
         commit=commit(),
         settings=_settings(preset)
         | {"threads": torch.get_num_threads(), "device": str(_place(preset, device))},
-        figures=figures,
+        figures=charts.keep(drawn, run.folder / "figures", run.out),
         tables={title: table for title, table in tables.items() if table is not None},
+        sounds=sounds.keep(heard, run.folder / "sounds", run.out),
         history=str(run.history.relative_to(run.out)) if preset.fit else None,
     )
     append(run.records, record)
@@ -172,10 +174,9 @@ def train(
             devices=1,
         )
         atomic_write(run.history, "".join(json.dumps(row) + "\n" for row in history.rows))
-        model.save(
-            run.checkpoint,
-            {"task": run.task, "preset": run.preset, "seed": run.seed, **_settings(preset)},
-        )
+        told = task.about(model, preset) if task.about else {}
+        asked = {"task": run.task, "preset": run.preset, "seed": run.seed, **_settings(preset)}
+        model.save(run.checkpoint, {**told, **asked})
         (run.folder / "last.ckpt").unlink(missing_ok=True)
     return model.to(place).eval()
 
@@ -239,20 +240,6 @@ def _measure(
             None if low is None else low.value, None if trivial is None else trivial.value,
         )  # fmt: skip
     return measured
-
-
-def _draw(task: Task, splits: Splits, outputs: Any, run: Run) -> dict[str, str]:
-    """The task's figures as SVG files, by title, relative to `out`."""
-    drawn = {}
-    for title, draw in task.figures.items():
-        figure = draw(outputs, splits)
-        if figure is None:
-            continue
-        path = run.folder / "figures" / (re.sub(r"\W+", "-", title.lower()).strip("-") + ".svg")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(svg(figure))
-        drawn[title] = str(path.relative_to(run.out))
-    return drawn
 
 
 def _train_seconds(run: Run, preset: Preset) -> float:

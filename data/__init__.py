@@ -22,6 +22,7 @@ Every file is pinned by its size and SHA-256, and checked before its first use.
                                     time series with a published protocol; these need pandas
     load_recordings(name), load_pairs()
                                     sound, as rows of samples; these need soundfile
+    load_voices(), load_coloured()  synthetic speech and coloured noise, made at run time
     SOURCES, lookup(name)           what there is: files, licence, citation
     locate(source), find(source)    the folder of a sound copy; `find` downloads if need be
     read_idx(path), extract(…)      formats
@@ -48,6 +49,7 @@ from unnoise.data.source import File, Source
 from unnoise.data.store import cache, find, locate, provided
 from unnoise.data.tables import load_adult, load_table
 from unnoise.data.text import load_text
+from unnoise.data.voices import load_coloured, load_voices
 
 __all__ = [
     "SOURCES",
@@ -69,6 +71,7 @@ __all__ = [
     "load_aqi36",
     "load_bayesnet",
     "load_chorales",
+    "load_coloured",
     "load_debd",
     "load_digits",
     "load_exchange_nips",
@@ -80,6 +83,7 @@ __all__ = [
     "load_series",
     "load_table",
     "load_text",
+    "load_voices",
     "locate",
     "lookup",
     "parse_bif",

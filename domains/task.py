@@ -26,7 +26,7 @@ from unnoise.core.transform import Transform
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Metric", "Preset", "Score", "Splits", "Table", "Task"]
+__all__ = ["Metric", "Preset", "Score", "Sound", "Splits", "Table", "Task"]
 
 Table = Mapping[str, Mapping[str, float | None]]  # row -> column -> value; None: there is none
 
@@ -83,6 +83,19 @@ class Metric:
     kind: Literal["exact", "upper bound", "lower bound", "estimate"] = "estimate"
 
 
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """One channel of sound for the report's players; what exceeds full scale is clipped.
+
+    Attributes:
+        samples: (n,), full scale 1.
+        rate: samples a second.
+    """
+
+    samples: Tensor
+    rate: int
+
+
 @dataclass(frozen=True)
 class Task:
     """A benchmark of one data set.
@@ -100,6 +113,8 @@ class Task:
             report; None: these outputs don't have it.
         tables: more numbers than the metrics hold (outputs, splits) -> Table by title; None: these
             outputs don't have it.
+        sounds: what the report plays, (outputs, splits) -> sounds by name (noisy, enhanced, clean) by
+            title; few and short, as the page holds them; None: there is nothing to hear.
         presets: budgets by name: smoke (seconds), cpu (minutes), paper (a GPU).
         conditions: (splits, n, label) -> conditions of n samples, of one class or of all in turn;
             None: nothing to condition on.
@@ -111,6 +126,8 @@ class Task:
         write: (samples, path) -> None, a file in a format that its suffix chooses; None: samples
             have no file.
         formats: the suffixes that `write` knows, checked before samples are drawn; none: any.
+        about: (model, preset) -> what a checkpoint says of its model, for those who load it without
+            the task; None: nothing.
     """
 
     summary: str
@@ -123,9 +140,11 @@ class Task:
     baseline: Callable[[Splits, Preset], Any] | None = None
     figures: Mapping[str, Callable[[Any, Splits], Figure | None]] = field(default_factory=dict)
     tables: Mapping[str, Callable[[Any, Splits], Table | None]] = field(default_factory=dict)
+    sounds: Callable[[Any, Splits], Mapping[str, Mapping[str, Sound]]] | None = None
     conditions: Callable[[Splits, int, int | None], Mapping[str, Tensor]] | None = None
     empty: Callable[[int, torch.Generator], Batch] | None = None
     sampler: Callable[[int], Sampling] | None = None
     bound: Callable[[Model, Batch, int, Generator], LikelihoodResult] | None = None
     write: Callable[[Tensor, Path], None] | None = None
     formats: Sequence[str] = ()
+    about: Callable[[Model, Preset], Mapping[str, Any]] | None = None

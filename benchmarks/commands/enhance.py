@@ -19,7 +19,7 @@ __all__ = ["enhance"]
 
 Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="A recording, .wav, .flac, .ogg or .mp3, or a folder of them.")]  # fmt: skip
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write, or the folder.")]
-Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="A .safetensors file that Enhancer.save wrote.")]  # fmt: skip
+Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="A .safetensors file of `unnoise train audio/...` or Enhancer.save.")]  # fmt: skip
 Nfe = Annotated[int | None, typer.Option("--nfe", min=1, help="Network evaluations a chunk. Default: as the checkpoint says.")]  # fmt: skip
 Seed = Annotated[
     int, typer.Option("--seed", min=0, max=2**63 - 1, help="Source of all randomness.")
@@ -82,7 +82,7 @@ def _required(source: Path, output: Path, checkpoint: Path | None) -> Path:
         raise FileNotFoundError(f"--output: there is no folder {output.parent}; make it first")
     if checkpoint is None:
         raise ValueError(
-            "--checkpoint: needed, as no model comes with the package; train one with Enhancer().fit(pairs, rate).save(FILE) and name FILE"
+            "--checkpoint: needed, as no model comes with the package; train one with unnoise train audio/speech16k-noise16k, or Enhancer().fit(pairs, rate).save(FILE), and name its file"
         )
     return checkpoint
 

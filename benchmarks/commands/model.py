@@ -77,6 +77,8 @@ def sample(
 
     use_threads(threads)
     task, splits, model = _load(target, preset, seed, out, device)
+    generator = seeded(seed)
+    empty = task.empty(n, generator) if task.empty else Batch.empty(n, model.shape)
     sampler = task.sampler(nfe) if task.sampler else auto(nfe, model.process)
     if noise_level is not None:
         if not isinstance(model.process, LinearGaussian):
@@ -91,8 +93,6 @@ def sample(
     if label is not None and task.conditions is None:
         raise ValueError(f"--label: {target} has no classes")
     cond = task.conditions(splits, n, label) if task.conditions else {}
-    generator = seeded(seed)
-    empty = task.empty(n, generator) if task.empty else Batch.empty(n, model.shape)
     batch = empty.replace(cond=cond).to(next(model.parameters()).device)
     size = max(50, _AT_ONCE // max(math.prod(model.shape), 1))
     with quietly(quiet):

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from unnoise.core.likelihood import Likelihood, LikelihoodResult
-from unnoise.core.model import Model
 from unnoise.core.random import seeded
 from unnoise.core.training import Fit, fit
 from unnoise.domains.audio.learned import Learned
@@ -30,7 +29,7 @@ from unnoise.domains.audio.normalise import Level
 from unnoise.domains.audio.sampling import Recipe
 from unnoise.domains.audio.spectrogram import SPEECH_16K, Spectrogram
 from unnoise.domains.audio.stream import Stream
-from unnoise.domains.audio.training import Drawn, Source
+from unnoise.domains.audio.training import Source
 from unnoise.domains.audio.unet import SMALL, Size
 
 __all__ = ["Enhancer"]
@@ -125,16 +124,13 @@ class Enhancer:
             self.front, self.kind, self.size, self.recipe, seed=seed, frames=frames,
             first=self.first.learned if self.first else None,
         )  # fmt: skip
-        plain = new.model
-        first = new.first.model if new.first else None
-        drawn = Drawn(plain.objective, source, self.front, first)
-        model = Model(plain.process, plain.denoiser, plain.shape, plain.transform, drawn)
+        drawn = new.drawn(source)
         history = fit(
-            model, drawn.blank(self.how.batch), self.how, folder,
+            new.taught(drawn), drawn.blank(self.how.batch), self.how, folder,
             seed=seed, progress=progress, **trainer,
         )  # fmt: skip
         self._learned = replace(new, history=history)
-        plain.eval()
+        new.model.eval()
         return self
 
     def to(self, device: torch.device | str) -> Enhancer:

@@ -26,6 +26,7 @@ from unnoise.domains.audio.model import (
 )
 from unnoise.domains.audio.sampling import Recipe
 from unnoise.domains.audio.spectrogram import Spectrogram
+from unnoise.domains.audio.training import Drawn, Source
 from unnoise.domains.audio.unet import Size, UNet
 
 __all__ = ["Learned"]
@@ -100,9 +101,24 @@ class Learned:
         """Noisy speech with all that the model is conditioned on."""
         return batch if self.first is None else predicted(self.first.model, batch, generator)
 
+    def drawn(self, source: Source) -> Drawn:
+        """The objective of training, on fresh pairs of a source."""
+        first = None if self.first is None else self.first.model
+        return Drawn(self.model.objective, source, self.front, first)
+
+    def taught(self, drawn: Drawn) -> Model:
+        """The model that is to be trained: the same networks, with that objective."""
+        m = self.model
+        return Model(m.process, m.denoiser, m.shape, m.transform, drawn)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a checkpoint says beside the weights, as JSON."""
+        return {"format": _FORMAT, "learned": self._to_json()}
+
     def save(self, path: Path | str) -> None:
         """Write all of it in one file: weights (safetensors) with a JSON header."""
-        save_weights(self._networks, Path(path), {"format": _FORMAT, "learned": self._to_json()})
+        save_weights(self._networks, Path(path), self.about)
 
     def _to_json(self) -> dict[str, Any]:
         return {
@@ -135,7 +151,7 @@ class Learned:
 
     @staticmethod
     def load(path: Path | str) -> Learned:
-        """What `save` wrote.
+        """What `save` wrote, or a run of a task of this domain.
 
         Raises:
             CheckpointError: if the file is missing, unreadable, or holds something else.
@@ -143,8 +159,9 @@ class Learned:
         about = read_about(Path(path))
         if about.get("format") != _FORMAT:
             raise CheckpointError(
-                f"{path}: holds no {_FORMAT}; it says {about.get('format')!r}. Enhancer.save writes one"
+                f"{path}: holds no {_FORMAT}; it says {about.get('format')!r}. Enhancer.save and unnoise train audio/... write one"
             )
         made = Learned._from_json(about["learned"])
-        load_weights(made._networks, Path(path))
+        of_a_run = "task" in about  # which holds the model as it is, by names without a number
+        load_weights(made.model if of_a_run else made._networks, Path(path))
         return made

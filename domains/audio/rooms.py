@@ -5,9 +5,17 @@ d, the direct sound alone, which has the same delay. Speech s is heard as h * s,
 restored is d * s. Rooms are drawn as for SGMSE's WSJ0-REVERB: sides of 5-15, 5-15 and 2-6 m, at
 least 1 m from each wall, T60 of 0.4-1 s, from which Sabine's formula gives the absorption.
 
+Where no simulator is at hand there is Polack's room, whose echoes are noise that decays,
+
+    h(t) = d(t) + g n(t) 10^(-3 t / T60),   n white
+
+which is what a room does once its echoes are dense, and has the T60 and the ratio of direct to
+reverberant energy that it was asked for.
+
 References:
     Richter et al. (2023), Speech enhancement and dereverberation with diffusion-based generative
-    models; Scheibler, Bezzam, Dokmanić (2018), Pyroomacoustics.
+    models; Scheibler, Bezzam, Dokmanić (2018), Pyroomacoustics; Polack (1988), La transmission de
+    l'énergie sonore dans les salles.
 """
 
 from __future__ import annotations
@@ -19,9 +27,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from torch import Tensor
 
-__all__ = ["Response", "Rooms", "draw_response"]
+__all__ = ["Response", "Rooms", "diffuse_response", "draw_response"]
 
 _LOW, _HIGH = (5.0, 5.0, 2.0), (15.0, 15.0, 6.0)  # m
 _WALL = 1.0  # m
@@ -30,6 +39,8 @@ _ORDER = 3  # of the image sources; later echoes are traced
 _DRY = 0.99  # absorption of the walls that return nothing
 _TRIES = 100
 _DECAY = 30  # dB of decay that T60 is extrapolated from
+_DISTANCE = (1.0, 5.0)  # m, of Polack's source
+_SOUND = 343.0  # m/s
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +50,7 @@ class Response:
     Attributes:
         heard: h, (m,).
         direct: d, (k,).
-        t60: Seconds in which h decays by 60 dB, as measured on it.
+        t60: Seconds in which h decays by 60 dB; of a simulated room as measured on it.
     """
 
     heard: Tensor
@@ -69,6 +80,31 @@ class Rooms:
         i = int(torch.randint(len(self.responses), (), generator=generator))
         response = self.responses[i]
         return _convolved(speech, response.heard), _convolved(speech, response.direct)
+
+
+def diffuse_response(rate: int, t60: float, ratio: float, generator: torch.Generator) -> Response:
+    """Polack's room; the source is 1 to 5 m away.
+
+    Args:
+        rate: Samples a second.
+        t60: Seconds in which the echoes decay by 60 dB, after which they end.
+        ratio: Of direct to reverberant energy, in dB.
+        generator: Of the distance and the echoes.
+
+    Raises:
+        ValueError: If the echoes have no sample.
+    """
+    echoes = int(t60 * rate)
+    if echoes < 1:
+        raise ValueError(f"t60: {t60} s are no sample at {rate} Hz")
+    near, far = _DISTANCE
+    metres = near + (far - near) * float(_uniform(1, generator)[0])
+    direct = torch.zeros(round(metres / _SOUND * rate) + 1, dtype=torch.float64)
+    direct[-1] = 1
+    noise = torch.randn(echoes, generator=generator, dtype=torch.float64)
+    tail = noise * 10 ** (-3 * torch.arange(1, echoes + 1) / (t60 * rate)).double()
+    tail = tail / (tail.square().sum() * 10 ** (ratio / 10)).sqrt()
+    return Response(torch.cat([direct, tail]), direct, t60)
 
 
 def draw_response(rate: int, generator: torch.Generator) -> Response:
@@ -137,7 +173,7 @@ def _uniform(n: int, generator: torch.Generator) -> np.ndarray:
 
 def _convolved(x: Tensor, response: Tensor) -> Tensor:
     """The first n samples of response * x."""
-    size = len(x) + len(response) - 1
+    size = next_fast_len(len(x) + len(response) - 1, real=True)
     spectrum = torch.fft.rfft(x.double(), size) * torch.fft.rfft(response.to(x.device), size)
     convolved: Tensor = torch.fft.irfft(spectrum, size)[: len(x)]
     return convolved.to(x.dtype)

@@ -28,6 +28,7 @@ RECORD = Record(
     settings={"widths": [1, 2], "ünïcode": None},
     figures={"Samples": "figures/samples.svg"},
     tables={"Every sampler": {"Heun": {"5 NFE": 0.25, "10 NFE": 0.125}}},
+    sounds={"0 dB": {"noisy": "sounds/0-db-noisy.wav"}},
     history="history.jsonl",
     when="2026-01-02T03:04:05+00:00",
 )
@@ -52,7 +53,7 @@ def test_keys_of_the_file(path: Path) -> None:
     content = json.loads(path.read_text())
     assert ", ".join(content) == (
         "task, preset, seed, metrics, nfe, train_seconds, parameters, steps, versions, commit, "
-        "settings, figures, tables, history, when"
+        "settings, figures, tables, sounds, history, when"
     )
     assert content["metrics"]["bits_per_dim"] == {
         "value": 1.9,

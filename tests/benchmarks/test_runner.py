@@ -29,7 +29,7 @@ from unnoise.core.random import Generator, normal, seeded
 from unnoise.core.schedule import Cosine
 from unnoise.core.training import Fit
 from unnoise.core.transform import Affine
-from unnoise.domains.task import Metric, Preset, Score, Splits, Task
+from unnoise.domains.task import Metric, Preset, Score, Sound, Splits, Task
 
 STEPS = 12
 FIT = Fit(STEPS, batch=16, warmup=2, ema=0.9, checkpoint_every=4, log_every=4)
@@ -183,6 +183,21 @@ def test_a_run_keeps_its_model_its_history_its_figures_and_its_record(
     assert sorted(p.name for p in run.folder.iterdir()) == [
         "figures", "fit.json", "history.jsonl", "model.safetensors",
     ]  # fmt: skip
+
+
+def test_sounds_are_kept_and_a_checkpoint_says_what_it_is(
+    run: Run, offer: Callable[..., None]
+) -> None:
+    heard = {"a title": {"noisy": Sound(torch.zeros(3), 8_000)}}
+    told = {"format": "toy-1", "task": "not the task's to say"}
+    offer(sounds=lambda outputs, splits: heard, about=lambda model, preset: told)
+    record = execute(run, show_progress=False)
+    assert record.sounds == {
+        "a title": {"noisy": "toy/points/smoke/seed-3/sounds/a-title-noisy.wav"}
+    }
+    assert (run.out / record.sounds["a title"]["noisy"]).read_bytes()[:4] == b"RIFF"
+    about = checkpoint.read_about(run.checkpoint)
+    assert (about["format"], about["task"]) == ("toy-1", "toy/points")
 
 
 def test_a_record_says_what_was_run(straight: tuple[Run, Record]) -> None:

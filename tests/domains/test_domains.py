@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,9 @@ PLACED = (
     "timeseries/exchange",
     "etth1",
     "vic-elec",
+    "speech16k",
+    "vbdmd",
+    "audio/reverb",
 )  # in $UNNOISE_DATA
 
 installed = pytest.mark.skipif(
@@ -173,12 +177,13 @@ def test_every_preset_fits_its_task(name: str, few: Callable[[str], Splits]) -> 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_baseline_has_every_row_of_its_task(name: str, few: Callable[[str], Splits]) -> None:
-    """The classifier's rows are left out: they would train it."""
+    """The classifier's rows are left out: they would train it; and so is PESQ, where it isn't installed."""
+    no_pesq = find_spec("pesq") is None
     task, splits = make(name), few(name)
     if task.baseline is not None:
         made = task.baseline(splits, task.presets["smoke"])
-        for metric in task.metrics.values():
-            if "classifi" not in metric.title:
+        for key, metric in task.metrics.items():
+            if "classifi" not in metric.title and not (key == "pesq" and no_pesq):
                 score = metric.score(made, splits)
                 assert score is not None
                 assert math.isfinite(score.value)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from unnoise.core.random import seeded
-from unnoise.domains.audio.rooms import Response, Rooms, draw_response
+from unnoise.domains.audio.rooms import Response, Rooms, diffuse_response, draw_response
 
 
 def test_speech_is_convolved_and_its_tail_cut() -> None:
@@ -28,6 +28,32 @@ def test_rooms_are_drawn_by_the_generator() -> None:
     drawn = [float(rooms(x, stream)[0][0].round()) for _ in range(40)]
     assert set(drawn) == {1, 2, 3}
     assert float(rooms(x, seeded(0))[0][0].round()) == drawn[0]
+
+
+@pytest.mark.parametrize(("t60", "ratio"), [(0.4, -6.0), (1.0, 3.0)])
+def test_polacks_room_has_the_decay_and_the_ratio_that_were_asked_for(
+    t60: float, ratio: float
+) -> None:
+    response = diffuse_response(16_000, t60, ratio, seeded(0))
+    click = int(response.direct.argmax())
+    assert response.direct.tolist() == [0.0] * click + [1.0]
+    assert 0.98 <= click / 16_000 * 343 <= 5.02  # m, to a sample
+    assert torch.equal(response.heard[: click + 1], response.direct)
+    tail = response.heard[click + 1 :]
+    assert len(tail) == int(t60 * 16_000) and response.t60 == t60
+    assert float(-10 * tail.square().sum().log10()) == pytest.approx(ratio, abs=1e-9)
+    blocks = tail[: len(tail) // 20 * 20].reshape(20, -1).square().mean(1).log10() * 10
+    seconds = (torch.arange(20) + 0.5) * t60 / 20
+    slope = np.polyfit(seconds.numpy(), blocks.numpy(), 1)[0]
+    assert slope == pytest.approx(-60 / t60, rel=0.03)
+
+
+def test_polacks_rooms_differ_by_their_generator() -> None:
+    first, again, other = (diffuse_response(8_000, 0.5, 0.0, seeded(k)) for k in (0, 0, 1))
+    assert torch.equal(first.heard, again.heard)
+    assert len(first.heard) != len(other.heard)
+    with pytest.raises(ValueError, match="t60: 0.0 s are no sample at 8000 Hz"):
+        diffuse_response(8_000, 0.0, 0.0, seeded(0))
 
 
 def test_responses() -> None:
