@@ -30,6 +30,9 @@ Room = Callable[[Tensor, torch.Generator], tuple[Tensor, Tensor]]
 """From speech (n,) to what is heard of it in a room and to its direct sound, (n,) both: the
 mixture has the first, and the second is the truth."""
 
+Filter = Callable[[Tensor, torch.Generator], Tensor]
+"""From a signal (n,) to another of that length, as `tone.Tone`."""
+
 _QUIET = 1e-4  # of the power of its recording: a crop with less is drawn anew
 _TRIES = 50
 
@@ -92,6 +95,7 @@ class Mixer:
         snr: The least and the largest, in dB.
         level: Of the speech, that the SNR relates to.
         room: What the speech goes through first; None: nothing.
+        tones: What a crop of speech, and one of noise, goes through before all else; None: nothing.
 
     Raises:
         ValueError: If there is no speech or no noise, one of them is silent, the length is not
@@ -104,6 +108,7 @@ class Mixer:
     snr: tuple[float, float] = (-2.0, 18.0)
     level: Level = power
     room: Room | None = None
+    tones: tuple[Filter, Filter] | None = None
 
     def __post_init__(self) -> None:
         _audible("speech", self.speech)
@@ -117,6 +122,8 @@ class Mixer:
         """One pair, (length,)."""
         clean = self._crop(self.speech, self._floors[0], _padded, generator)
         noise = self._crop(self.noise, self._floors[1], _circular, generator)
+        if self.tones is not None:
+            clean, noise = self.tones[0](clean, generator), self.tones[1](noise, generator)
         low, high = self.snr
         draw = torch.rand((), generator=generator, dtype=torch.float64)
         return _mixture(clean, noise, low + (high - low) * draw, self.level, self.room, generator)

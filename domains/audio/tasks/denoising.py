@@ -49,7 +49,7 @@ def voicebank() -> SpeechSet:
 
 DENOISING: Mapping[str, Callable[[], Task]] = {
     "speech16k-noise16k": lambda: speech_task(
-        "readers under noise, mixed on the fly at -2 to 18 dB; unseen voices and noises at 0 to 15 dB",
+        "readers under noise, mixed on the fly at -5 to 18 dB; unseen voices and noises at 0 to 15 dB",
         librispeech, LIBRISPEECH, presets(),
     ),
     "vbdmd": lambda: speech_task(

@@ -10,6 +10,7 @@ from torch import Tensor
 from unnoise.core.random import seeded
 from unnoise.domains.audio.levels import ActiveLevel, power
 from unnoise.domains.audio.mixing import Mixer, Mixture, mix, whole_mixtures
+from unnoise.domains.audio.tone import Tone
 
 
 def rows(*lengths: int, seed: int = 0) -> list[Tensor]:
@@ -68,6 +69,21 @@ def test_pairs_are_crops_at_their_ratio() -> None:
     ]
     assert all(sum(map(int, row)) == 1 for row in where)
     assert all(any(row[k] for row in where) for k in range(3))
+
+
+def test_tones_are_of_each_side_and_the_ratio_holds_after_them() -> None:
+    def louder(x: Tensor, generator: torch.Generator) -> Tensor:
+        return 3 * x
+
+    def kept(x: Tensor, generator: torch.Generator) -> Tensor:
+        return x
+
+    plain = mixer(snr=(4.0, 4.0)).pair(seeded(1))
+    speech, noise = (mixer(snr=(4.0, 4.0), tones=t) for t in ((louder, kept), (kept, louder)))
+    assert torch.allclose(speech.pair(seeded(1)).clean, 3 * plain.clean)
+    assert torch.allclose(noise.pair(seeded(1)).noisy, plain.noisy)  # its loudness is the ratio's
+    toned = mixer(snr=(4.0, 4.0), tones=(Tone(3.0, 16_000), Tone(6.0, 16_000))).batch(5, seeded(2))
+    assert ratio(toned.clean, toned.noisy).tolist() == pytest.approx([4.0] * 5, abs=1e-6)
 
 
 def test_short_noise_goes_round() -> None:

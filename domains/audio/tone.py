@@ -1,0 +1,70 @@
+r"""Random tone: what another microphone, voice or place does to a spectrum.
+
+    Y(f) = 10^(G(f) / 20) X(f)
+
+G in dB is 0 at 1 kHz, a random walk from octave to octave on both sides, and linear in log f between
+them; it is flat below 31 Hz. A few recordings have few spectra, and a network that has heard only
+those takes any other rumble or hiss for speech: a street under a microphone has nine tenths of
+its power below 60 Hz, which a compressed recording of one hasn't.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+
+__all__ = ["Tone"]
+
+_CENTRE, _BELOW = 1_000.0, 5  # Hz, where G is 0, and octaves below it that have a gain of their own
+
+
+@dataclass(frozen=True)
+class Tone:
+    """A filter without phase, drawn anew for every signal.
+
+    Attributes:
+        octave: Standard deviation of the walk's steps, in dB.
+        rate: Samples a second.
+
+    Raises:
+        ValueError: If the deviation is negative, or the rate has no octave above 1 kHz.
+
+    >>> x = torch.tensor([1.0, 2.0, 3.0])
+    >>> Tone(0.0, 16_000)(x, torch.Generator())  # nothing but rounding
+    tensor([1., 2., 3.])
+    """
+
+    octave: float
+    rate: int
+
+    def __post_init__(self) -> None:
+        if not self.octave >= 0 or self._above < 1:
+            raise ValueError(
+                f"Tone: octave must be at least 0 dB and rate at least 4,000 Hz, got {self.octave} and {self.rate}"
+            )
+
+    @property
+    def _above(self) -> int:
+        """Octaves between 1 kHz and half the rate, the last one cut short if it must be."""
+        return int(torch.tensor(self.rate / 2 / _CENTRE).log2().ceil())
+
+    def knots(self, generator: torch.Generator) -> Tensor:
+        """G at 1000 2^k Hz, k = -5, -4, ..., in dB."""
+        down, up = (
+            self.octave * torch.randn(n, generator=generator).cumsum(0)
+            for n in (_BELOW, self._above)
+        )
+        return torch.cat([down.flip(0), torch.zeros(1), up])
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """The signal (n,) with another tone, as long as it was; what its ends ring is cut off."""
+        knots, n = self.knots(generator), next_fast_len(len(x), real=True)
+        frequencies = torch.linspace(0, self.rate / 2, n // 2 + 1)
+        place = (frequencies / _CENTRE).log2().clamp(min=-_BELOW) + _BELOW
+        left = place.long().clamp(max=len(knots) - 2)
+        gain = torch.lerp(knots[left], knots[left + 1], place - left)
+        coloured = torch.fft.irfft(torch.fft.rfft(x, n) * 10 ** (gain / 20), n)
+        return coloured[: len(x)].to(x.dtype)
