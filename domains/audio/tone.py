@@ -18,7 +18,8 @@ from torch import Tensor
 
 __all__ = ["Tone"]
 
-_CENTRE, _BELOW = 1_000.0, 5  # Hz, where G is 0, and octaves below it that have a gain of their own
+_CENTRE = 1_000.0  # Hz, where G is 0
+_BELOW = 5  # octaves under it that have a gain of their own
 
 
 @dataclass(frozen=True)
