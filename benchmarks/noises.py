@@ -2,7 +2,7 @@
 
 Trains the `cpu` preset of a task under each noise for the same time, and draws graphs with 8, 24 and 100
 evaluations of each network: MMDs to the validation graphs and the share that is connected, as a table, as
-`noises.json` and as one figure, `noises.svg`. Nothing is chosen on test graphs.
+`noises.json` and as one figure, `noises.svg`; what is there already isn't measured again. Nothing is chosen on test graphs.
 """
 
 from __future__ import annotations
@@ -46,14 +46,16 @@ def main(
 ) -> None:
     """Noises side by side at equal time."""
     torch.set_num_threads(threads)
-    rows: list[dict[str, Any]] = []
+    kept = out / "noises.json"
+    rows: list[dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else []
+    done = {(row["task"], row["noise"]) for row in rows}
     for name in task:
-        for noising in Noising:
+        for noising in (n for n in Noising if (name, str(n)) not in done):
             rows += measured(name, noising, seconds, samples)
-            atomic_write(out / "noises.json", json.dumps(rows, indent=1))
-            atomic_write(out / "noises.svg", svg(figure(rows)))
+            atomic_write(kept, json.dumps(rows, indent=1))
             for row in rows[-len(COSTS) :]:
                 print(json.dumps(row), flush=True)
+    atomic_write(out / "noises.svg", svg(figure(rows)))
 
 
 def measured(name: str, noising: Noising, seconds: float, samples: int) -> list[dict[str, Any]]:
