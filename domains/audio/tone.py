@@ -67,5 +67,5 @@ class Tone:
         place = (frequencies / _CENTRE).log2().clamp(min=-_BELOW) + _BELOW
         left = place.long().clamp(max=len(knots) - 2)
         gain = torch.lerp(knots[left], knots[left + 1], place - left)
-        coloured = torch.fft.irfft(torch.fft.rfft(x, n) * 10 ** (gain / 20), n)
+        coloured: Tensor = torch.fft.irfft(torch.fft.rfft(x, n) * 10 ** (gain / 20), n)
         return coloured[: len(x)].to(x.dtype)
