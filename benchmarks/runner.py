@@ -139,12 +139,20 @@ def execute(
     return record
 
 
-def build(task: Task, splits: Splits, preset: Preset, seed: int) -> Model:
-    """The task's untrained model with the initial weights of a seed; torch's global generator is
-    left as it was."""
+def build(
+    task: Task, splits: Splits, preset: Preset, seed: int, checkpoint: Path | None = None
+) -> Model:
+    """The task's model with the initial weights of a seed, or with those of a checkpoint; torch's
+    global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return task.model(splits, preset)
+        if checkpoint is None or task.saved is None:
+            model = task.model(splits, preset)
+        else:
+            model = task.saved(splits, preset, checkpoint)
+    if checkpoint is not None:
+        model.load(checkpoint)
+    return model
 
 
 def train(
@@ -155,13 +163,13 @@ def train(
     preset = preset_of(task, run)
     place = _place(preset, device)
     _require_writable(run.folder)
-    model = build(task, splits, preset, run.seed)
     if preset.fit is None:
-        return model.eval()
+        return build(task, splits, preset, run.seed).eval()
     if run.checkpoint.exists():
         _require_same(run, preset)
-        model.load(run.checkpoint)
+        model = build(task, splits, preset, run.seed, run.checkpoint)
     else:
+        model = build(task, splits, preset, run.seed)
         bar = show_progress and shown()
         history = fit(
             model,

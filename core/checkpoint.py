@@ -11,9 +11,16 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
-__all__ = ["CheckpointError", "atomic_write", "load_weights", "read_about", "save_weights"]
+__all__ = [
+    "CheckpointError",
+    "atomic_write",
+    "load_weights",
+    "read_about",
+    "read_weights",
+    "save_weights",
+]
 
 _FORMAT = "unnoise-1"
 
@@ -61,6 +68,21 @@ def read_about(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: a safetensors file, but not written by unnoise")
     about: dict[str, Any] = json.loads(header["about"])
     return about
+
+
+def read_weights(path: Path, prefix: str) -> dict[str, Tensor]:
+    """The saved tensors whose names begin with `prefix`, by the rest of their names.
+
+    Raises:
+        CheckpointError: if the file is unreadable, or holds none.
+    """
+    read_about(path)
+    with safe_open(path, "pt") as file:
+        names = [k for k in file.keys() if k.startswith(prefix)]  # noqa: SIM118 (it is no mapping)
+        found = {k.removeprefix(prefix): file.get_tensor(k) for k in names}
+    if not found:
+        raise CheckpointError(f"{path}: made for another model, it holds no {prefix}...")
+    return found
 
 
 def load_weights(module: nn.Module, path: Path) -> dict[str, Any]:

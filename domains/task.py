@@ -126,6 +126,8 @@ class Task:
         write: (samples, path) -> None, a file in a format that its suffix chooses; None: samples
             have no file.
         formats: the suffixes that `write` knows, checked before samples are drawn; none: any.
+        saved: (splits, preset, checkpoint) -> a model for the weights of a checkpoint, where `model` fits
+            to the data what these hold already; None: `model` fits nothing.
         about: (model, preset) -> what a checkpoint says of its model, for those who load it without
             the task; None: nothing.
     """
@@ -147,4 +149,5 @@ class Task:
     bound: Callable[[Model, Batch, int, Generator], LikelihoodResult] | None = None
     write: Callable[[Tensor, Path], None] | None = None
     formats: Sequence[str] = ()
+    saved: Callable[[Splits, Preset, Path], Model] | None = None
     about: Callable[[Model, Preset], Mapping[str, Any]] | None = None

@@ -193,6 +193,5 @@ def _load(
         )
     place = device_of(device)
     splits = task.data()
-    model = build(task, splits, budget, run.seed)
-    model.load(path)
+    model = build(task, splits, budget, run.seed, path)
     return task, splits, model.to(place).eval()

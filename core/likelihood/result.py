@@ -74,6 +74,11 @@ class LikelihoodResult:
             self if nats_per_dim == 0 else replace(self, nats=self.nats + self.dims * nats_per_dim)
         )
 
+    def to(self, device: torch.device | str) -> LikelihoodResult:
+        """The result on another device."""
+        nats, dims, stderr = (v.to(device) for v in (self.nats, self.dims, self.stderr))
+        return replace(self, nats=nats, dims=dims, stderr=stderr)
+
     @staticmethod
     def cat(results: list[LikelihoodResult]) -> LikelihoodResult:
         """The results of consecutive batches as one."""

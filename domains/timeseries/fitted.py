@@ -80,7 +80,8 @@ class FittedSeries:
     def log_prob(
         self, batch: Batch, given: Tensor, draws: int, generator: torch.Generator
     ) -> LikelihoodResult:
-        """A lower bound on log p(targets | given) of each row, in nats of standard units."""
+        """A lower bound on log p(targets | given) of each row, in nats of standard units, on the CPU as draws
+        are."""
         per, out = max(1, _CELLS // batch.x[0].numel()), []
         for k in track(range(0, len(batch), per), "bound"):
             question = self.ask(batch.rows(slice(k, k + per)), given[k : k + per])
@@ -88,7 +89,7 @@ class FittedSeries:
             result = model.log_prob(question, Bound(draws), generator)
             spread = torch.where(question.mask, question.cond[SPREAD], 0.0).sum((1, 2))  # type: ignore[arg-type]
             out.append(replace(result, nats=result.nats - spread))
-        return LikelihoodResult.cat(out)
+        return LikelihoodResult.cat(out).to("cpu")
 
     def _answers(
         self, question: Batch, samples: int, seed: int, how: Sampling, names: Sequence[int]

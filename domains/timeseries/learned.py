@@ -18,16 +18,10 @@ from unnoise.core.training import Fit, History, fit
 from unnoise.domains.timeseries.clock import Clock
 from unnoise.domains.timeseries.covariates import Covariates
 from unnoise.domains.timeseries.fitted import FittedSeries
-from unnoise.domains.timeseries.model import Network, best_scale, series_model
+from unnoise.domains.timeseries.model import Network, best_scale, saved_reference, series_model
 from unnoise.domains.timeseries.panel import Panel, Series
 from unnoise.domains.timeseries.patterns import Pattern, Points
-from unnoise.domains.timeseries.reference import (
-    Profile,
-    Reference,
-    Seasonal,
-    fit_profile,
-    fit_reference,
-)
+from unnoise.domains.timeseries.reference import Seasonal, fit_profile, fit_reference
 from unnoise.domains.timeseries.standard import Units
 from unnoise.domains.timeseries.windows import Windows, stacked, teaching
 
@@ -108,8 +102,6 @@ class Learned:
             "scale": self.scale,
             "network": asdict(self.network),
             "longest": self._longest,
-            "components": len(self._reference.reference.tau),
-            "waves": len(self._reference.profile.frequencies),
             "history": list(self.history.rows),
         }
         self.fitted.model.save(path, {**about, "learned": told})
@@ -130,12 +122,7 @@ class Learned:
         like = _blank(names["channels"], names["known"], names["static"], clock)
         covariates = Covariates.from_json(told["covariates"], clock)
         network, channels = Network(**told["network"]), len(like.channels)
-        k, waves = told["components"], told["waves"]
-        eye = torch.eye(channels, dtype=torch.float64)
-        reference = Seasonal(
-            Profile(torch.zeros(waves), torch.zeros(1 + 2 * waves, channels)),
-            Reference(torch.ones(k), eye.repeat(k, 1, 1), torch.ones(channels)),
-        )
+        reference = saved_reference(Path(path))
         shape = (told["length"], channels)
         with torch.random.fork_rng(devices=[]):
             net = network.build(channels, *covariates.widths, told["longest"])
@@ -151,12 +138,6 @@ class Learned:
     def adjacent(self) -> float:
         """The correlation of the noise a typical gap apart."""
         return float(np.exp(-self.like.gap / self.scale))
-
-    @property
-    def _reference(self) -> Seasonal:
-        reference = self.fitted.questions.reference
-        assert isinstance(reference, Seasonal)
-        return reference
 
     @property
     def _longest(self) -> float:

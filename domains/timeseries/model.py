@@ -9,12 +9,14 @@ sampler and with a flow.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import nn
 
 from unnoise.core.batch import Batch
+from unnoise.core.checkpoint import read_weights
 from unnoise.core.denoiser import Karras, MeanDenoiser
 from unnoise.core.model import Model
 from unnoise.core.noise import OU, Kernel
@@ -25,8 +27,9 @@ from unnoise.domains.timeseries.networks import GridEncoder, SeriesNetwork, SetE
 from unnoise.domains.timeseries.patterns import Pattern
 from unnoise.domains.timeseries.question import asked
 from unnoise.domains.timeseries.questions import Questions
+from unnoise.domains.timeseries.reference import Profile, Reference, Seasonal
 
-__all__ = ["Network", "best_scale", "resized", "series_model"]
+__all__ = ["Network", "best_scale", "resized", "saved_reference", "series_model"]
 
 _SCALES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # in typical gaps
 _KINDS: dict[str, type[GridEncoder | SetEncoder]] = {"grid": GridEncoder, "set": SetEncoder}
@@ -97,6 +100,17 @@ def series_model(
     denoiser = MeanDenoiser(network, Karras(1.0))
     objective = Questions(Denoising(VelocityError()), pattern, reference)
     return Model(process, denoiser, shape, objective=objective)
+
+
+def saved_reference(path: Path) -> Seasonal:
+    """The law that a saved model's residuals are of.
+
+    Raises:
+        CheckpointError: if the file is unreadable, or no model of series.
+    """
+    saved = read_weights(path, "objective.reference.")
+    profile = Profile(saved["profile.frequencies"], saved["profile.beta"])
+    return Seasonal(profile, Reference(*(saved[f"reference.{k}"] for k in ("tau", "S", "R"))))
 
 
 def resized(model: Model, shape: tuple[int, ...]) -> Model:

@@ -153,7 +153,7 @@ def rival_answers(data: SeriesSet, exam: Exam, preset: Preset, name: str) -> Dra
 def in_data_units(found: LikelihoodResult, data: SeriesSet, exam: Exam) -> LikelihoodResult:
     """A log density of standard units in the data's: log p(x) = log p(z) + log dz / dx."""
     slopes = np.where(exam.asked, data.units.log_det(exam.values), 0.0).sum((1, 2))
-    return replace(found, nats=found.nats.cpu().double() + torch.from_numpy(slopes))
+    return replace(found, nats=found.nats.double() + torch.from_numpy(slopes))
 
 
 def _exact(nats: torch.Tensor, exam: Exam) -> LikelihoodResult:

@@ -81,23 +81,25 @@ def by_cost(load: Loads, outputs: Drawn, splits: Splits) -> Table | None:
 
 def figures(data: SeriesSet, drawn: Drawn) -> Mapping[str, float | None]:
     """A row of a table."""
-    scores = {name: each(data, drawn) for name, each in _columns(data).items()}
+    scores = {name: each(data, drawn) for name, each in _columns(data, drawn).items()}
     return {name: None if score is None else score.value for name, score in scores.items()}
 
 
-def _columns(data: SeriesSet) -> dict[str, Callable[[SeriesSet, Drawn], Score | None]]:
+def _columns(
+    data: SeriesSet, drawn: Drawn
+) -> dict[str, Callable[[SeriesSet, Drawn], Score | None]]:
     plain: dict[str, Judge] = {"CRPS": judge.crps, "MAE": judge.mae, "RMSE": judge.rmse}
     if data.train.x.shape[2] > 1:
         plain["CRPS-sum"] = judge.crps_sum
     columns: dict[str, Callable[[SeriesSet, Drawn], Score | None]] = {
-        name: partial(_judged, f) for name, f in plain.items() if _applies(name, data)
+        name: partial(_judged, f) for name, f in plain.items() if _applies(name, data, drawn)
     }
     return columns | {"energy": _energy, "coverage of 90 %": _coverage}
 
 
-def _applies(name: str, data: SeriesSet) -> bool:
-    """A sum over channels needs times at which all of them are asked for."""
-    return name != "CRPS-sum" or bool(data.test.asked.all(2).any())
+def _applies(name: str, data: SeriesSet, drawn: Drawn) -> bool:
+    """A sum over channels needs times at which all of them are asked for in the windows that were answered."""
+    return name != "CRPS-sum" or bool(data.test.first(drawn.windows).asked.all(2).any())
 
 
 def _metrics(load: Loads, of: str, unit: str) -> dict[str, Metric]:

@@ -302,6 +302,25 @@ def test_again_scores_again_and_trains_nothing(
     assert len(fits) == 1
 
 
+def test_the_model_of_a_checkpoint_is_what_the_task_says(
+    straight: tuple[Run, Record], offer: Callable[..., None]
+) -> None:
+    """A task that fits something to the data doesn't do it again for weights that hold it."""
+    run, record = straight
+    asked: list[Path] = []
+
+    def refuse(*arguments: object) -> Any:
+        raise AssertionError("it made an untrained model")
+
+    def saved(splits: Splits, preset: Preset, path: Path) -> Model:
+        asked.append(path)
+        return model(splits, preset)
+
+    offer(model=refuse, saved=saved)
+    assert execute(run, show_progress=False, again=True).metrics == record.metrics
+    assert asked == [run.checkpoint]
+
+
 def test_other_generation_settings_score_again_and_train_nothing(
     straight: tuple[Run, Record], offer: Callable[..., None], fits: list[Path]
 ) -> None:

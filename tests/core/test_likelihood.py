@@ -159,6 +159,8 @@ def test_summaries() -> None:
     assert both.nats.tolist() == [-2, -4, -1, -2]
     assert both.stderr.tolist() == pytest.approx([0.1, 0.2, 0.1, 0.2])
     assert (both.kind, both.nfe) == (Kind.EXACT, 7)
+    there = result.to("meta")
+    assert all(v.device.type == "meta" for v in (there.nats, there.dims, there.stderr))
 
 
 def test_one_item_is_summarised_by_its_own_error() -> None:

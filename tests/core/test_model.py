@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from unnoise.core.analytic import Mixture
 from unnoise.core.batch import Batch
-from unnoise.core.checkpoint import CheckpointError, read_about
+from unnoise.core.checkpoint import CheckpointError, read_about, read_weights
 from unnoise.core.denoiser import LevelDenoiser, MeanDenoiser, Velocity
 from unnoise.core.likelihood import IMMSE, Bound, Flow, Kind
 from unnoise.core.model import Model
@@ -71,6 +71,16 @@ def test_saving_again_replaces(make: Make, tmp_path: Path) -> None:
     make().save(file)
     make(width=8).save(file, {"width": 8})
     assert make(width=8).load(file) == {"width": 8}
+
+
+def test_a_part_of_what_is_saved_comes_back_by_its_own_names(make: Make, tmp_path: Path) -> None:
+    model, file = make(), tmp_path / "model.safetensors"
+    model.save(file)
+    part, own = read_weights(file, "denoiser."), model.denoiser.state_dict()
+    assert part.keys() == own.keys()
+    assert all(torch.equal(part[k], own[k]) for k in own)
+    with pytest.raises(CheckpointError, match=r"made for another model, it holds no prior\."):
+        read_weights(file, "prior.")
 
 
 def test_what_cannot_be_saved_leaves_nothing(make: Make, tmp_path: Path) -> None:

@@ -52,14 +52,17 @@ class LinearMap:
 
 
 class Maps:
-    """The latest maps, by pattern. Copies and pickles start empty."""
+    """The latest maps, by device and pattern. Copies and pickles start empty."""
 
     def __init__(self) -> None:
-        self.kept: OrderedDict[bytes, LinearMap] = OrderedDict()
+        self.kept: OrderedDict[tuple[torch.device, bytes], LinearMap] = OrderedDict()
 
-    def __call__(self, make: Callable[[], LinearMap], *pattern: Tensor) -> LinearMap:
-        """That of a pattern, made if it isn't there: whatever it depends on must be in it."""
-        key = b"".join(v.contiguous().cpu().numpy().tobytes() for v in pattern)
+    def __call__(
+        self, make: Callable[[], LinearMap], device: torch.device, *pattern: Tensor
+    ) -> LinearMap:
+        """That of a pattern on a device, made if it isn't there: whatever else it depends on must be in the
+        pattern."""
+        key = device, b"".join(v.contiguous().cpu().numpy().tobytes() for v in pattern)
         found = self.kept.pop(key, None)
         self.kept[key] = make() if found is None else found
         while len(self.kept) > KEPT:

@@ -103,7 +103,7 @@ class Reference(nn.Module):
                 one = [v[rows[:1]] for v in pattern]
                 key = (*one, self.tau, self.S, self.R)
                 make = partial(LinearMap.of, partial(self.condition, *one), y)
-                law[:, rows] = self.maps(make, *key).law(y[rows])
+                law[:, rows] = self.maps(make, y.device, *key).law(y[rows])
                 rest[rows] = False
         if rest.any():
             some = [v[rest] for v in (y, *pattern)]

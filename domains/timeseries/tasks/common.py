@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from unnoise.domains.task import Metric, Preset, Task
 from unnoise.domains.timeseries.baselines import DeepAR, Forecasts, Imputes, Linear
 from unnoise.domains.timeseries.figures import answers, by_cost, calibration
 from unnoise.domains.timeseries.fitted import FittedSeries
-from unnoise.domains.timeseries.model import Network, best_scale, series_model
+from unnoise.domains.timeseries.model import Network, best_scale, saved_reference, series_model
 from unnoise.domains.timeseries.outputs import model_answers, rival_answers
 from unnoise.domains.timeseries.panel import Panel, Series
 from unnoise.domains.timeseries.problem import Exam, Rival, SeriesSet
 from unnoise.domains.timeseries.question import KNOWN, STATIC
+from unnoise.domains.timeseries.reference import Seasonal
 from unnoise.domains.timeseries.scores import by_cost as cost_table
 from unnoise.domains.timeseries.scores import rivals
 from unnoise.domains.timeseries.standard import Standard, Units
@@ -44,6 +46,7 @@ __all__ = [
     "model_of",
     "presets",
     "refuse_states",
+    "saved_of",
     "trained_deepar",
 ]
 
@@ -191,12 +194,21 @@ def _filled(series: Series, some: Mask) -> Floats:
 
 def model_of(data: SeriesSet, preset: Preset) -> Model:
     """An untrained model: it answers as its reference does. `preset.network` has `Network`'s keywords."""
+    reference = deepcopy(data.reference)  # a model moves to its device, the rival stays
+    return _model(data, preset, reference)
+
+
+def saved_of(data: SeriesSet, preset: Preset, checkpoint: Path) -> Model:
+    """The same for the weights of a checkpoint, with the reference that it holds: none is fitted."""
+    return _model(data, preset, saved_reference(checkpoint))
+
+
+def _model(data: SeriesSet, preset: Preset, reference: Seasonal) -> Model:
     size = Network(**preset.network).chosen(data.train)
     channels = data.train.x.shape[2]
     known, static = (
         data.train.cond[k].shape[-1] if k in data.train.cond else 0 for k in (KNOWN, STATIC)
     )
-    reference = deepcopy(data.reference)  # a model moves to its device, the rival stays
     scale = best_scale(data.train, reference, data.pattern, seeded(0), data.gap)
     network = size.build(channels, known, static, data.longest)
     return series_model(tuple(data.train.x.shape[1:]), network, reference, data.pattern, scale)
@@ -252,4 +264,5 @@ def exam_task(
         },
         empty=refuse_states,
         bound=bound,
+        saved=lambda splits, preset, checkpoint: saved_of(load(), preset, checkpoint),
     )

@@ -36,7 +36,14 @@ from unnoise.domains.timeseries.problem import Exam, Scale, SeriesSet, standard_
 from unnoise.domains.timeseries.question import KNOWN
 from unnoise.domains.timeseries.scores import generated, generation_metrics
 from unnoise.domains.timeseries.standard import Standard
-from unnoise.domains.timeseries.tasks.common import FREE, bound, model_of, presets, refuse_states
+from unnoise.domains.timeseries.tasks.common import (
+    FREE,
+    bound,
+    model_of,
+    presets,
+    refuse_states,
+    saved_of,
+)
 
 __all__ = ["SYNTHETIC", "exact", "independent", "simulated"]
 
@@ -158,6 +165,7 @@ def _task(name: str, irregular: bool) -> Task:
         tables={"Another rival": others},
         empty=refuse_states,
         bound=bound,
+        saved=lambda splits, preset, checkpoint: saved_of(load(), preset, checkpoint),
     )
 
 

@@ -296,28 +296,3 @@ def test_times_of_another_shape() -> None:
     values, given, times = Data.of(3).all()
     with pytest.raises(ValueError, match=r"times must be \(3, 11\)"):
         reference(3, 2.0)(values, given, times[:, 1:])
-
-
-def test_patterns_that_repeat_are_answered_by_one_product() -> None:
-    """The same to rounding, beside rows that have patterns of their own, and from memory."""
-    generator = seeded(3)
-    root = torch.randn(2, 2, 2, dtype=torch.float64, generator=generator)
-    eye = torch.eye(2, dtype=torch.float64)
-    reference = Reference(
-        torch.tensor([2.0, 30.0]), root @ root.mT + eye, torch.tensor([0.1, 0.3])
-    )
-    values = torch.randn(9, 7, 2, dtype=torch.float64, generator=generator)
-    given = torch.rand(9, 7, 2, generator=generator) < 0.6
-    given[:5] = given[0]
-    times = torch.arange(7.0).double().expand(9, -1)
-    alone = [reference(values[k : k + 1], given[k : k + 1], times[:1]) for k in range(9)]
-    assert not reference.maps.kept
-    for _ in range(2):
-        mean, std = reference(values, given, times)
-        assert len(reference.maps.kept) == 1
-        torch.testing.assert_close(mean, torch.cat([m for m, _ in alone]), atol=1e-12, rtol=0)
-        torch.testing.assert_close(std, torch.cat([s for _, s in alone]), atol=1e-12, rtol=0)
-    reference.R.mul_(2)  # as loading does
-    mean, _ = reference(values, given, times)
-    again = reference(values[:1], given[:1], times[:1])[0]
-    torch.testing.assert_close(mean[:1], again, atol=1e-12, rtol=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from unnoise.core.likelihood import Kind, LikelihoodResult
 from unnoise.core.model import Model
 from unnoise.core.random import seeded
 from unnoise.domains.task import Preset, Task
-from unnoise.domains.timeseries import DOMAIN
+from unnoise.domains.timeseries import DOMAIN, problem
 from unnoise.domains.timeseries.frames import Wide
 from unnoise.domains.timeseries.outputs import (
     Drawn,
@@ -24,8 +25,8 @@ from unnoise.domains.timeseries.outputs import (
     reference_answers,
     rival_answers,
 )
-from unnoise.domains.timeseries.problem import SeriesSet
-from unnoise.domains.timeseries.scores import forecast_metrics
+from unnoise.domains.timeseries.problem import Exam, SeriesSet
+from unnoise.domains.timeseries.scores import forecast_metrics, rivals
 from unnoise.domains.timeseries.standard import Standard
 from unnoise.domains.timeseries.tasks.common import bound, exam_task, model_of
 from unnoise.domains.timeseries.tasks.forecasting import Horizon, forecasts
@@ -149,6 +150,44 @@ def test_tables_and_figures_are_of_the_windows_that_were_answered(
     line = shown["Quality against cost"].axes[0].lines[0]
     assert line.get_ydata().tolist() == [row["CRPS"] for row in cost.values()]
     assert task.figures["Quality against cost"](perfect(data), splits) is None
+
+
+def test_a_sum_over_channels_is_shown_where_the_windows_that_were_answered_have_one(
+    data: SeriesSet,
+) -> None:
+    """Of two windows in six, the first and the last, one channel is asked for."""
+    batch = data.test.batch
+    assert batch.mask is not None and batch.observed is not None
+    mask = batch.mask.clone()
+    mask[[0, -1], :, 0] = batch.observed[[0, -1], :, 0]
+    few = replace(data, test=Exam(batch.replace(mask=mask), data.test.values))
+    for windows, shown in ((None, True), (2, False)):
+        generate = {**HOW.generate, "samples": 20, "windows": windows}
+        answers = reference_answers(few, few.test, Preset(None, generate=generate))
+        answers = replace(answers, rivals=("last value",))
+        table = rivals(lambda: few, answers, few.splits())
+        assert [("CRPS-sum" in row) for row in table.values()] == [shown] * 3
+
+
+def test_a_model_of_a_checkpoint_has_its_law_and_fits_none(
+    data: SeriesSet, task: Task, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the scale of its noise, which no weight holds, is chosen by that law again."""
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("the law is fitted again")
+
+    file = tmp_path / "model.safetensors"
+    model.save(file)
+    monkeypatch.setattr(problem, "fitted_reference", refuse)
+    assert task.saved is not None
+    again = task.saved(task.data(), HOW, file)
+    again.load(file)
+    own, read = model.state_dict(), again.state_dict()
+    assert read.keys() == own.keys()
+    assert all(torch.equal(read[k], own[k]) for k in own)
+    assert again.process.noise.correlation == model.process.noise.correlation
+    assert again.objective.pattern == model.objective.pattern
 
 
 def test_a_stretched_unit_costs_its_log_an_entry(data: SeriesSet) -> None:
