@@ -39,6 +39,7 @@ install: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q torch
 	$(BIN)/python -m pip install -q -e '.[dev]'
+	@$(BIN)/python -m pip install -q -e '.[perceptual]' 2>/dev/null || echo 'without PESQ: its package needs a C compiler'
 	@touch $@
 
 clean:          ## remove what was installed and made

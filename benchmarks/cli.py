@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unnoise import __version__
-from unnoise.benchmarks.commands import bench, data, enhance, model, series
+from unnoise.benchmarks.commands import bench, data, enhance, enhance_train, model, series
 
 __all__ = ["app", "main"]
 
@@ -42,6 +42,10 @@ app.command("impute", epilog="Example: unnoise impute rooms.csv --item room -o f
 app.command(
     "enhance", epilog="Example: unnoise enhance in.wav -o out.wav --checkpoint speech.safetensors"
 )(enhance.enhance)
+app.command(
+    "enhance-train",
+    epilog="Example: unnoise enhance-train --speech speech --noise noise --checkpoint mine.safetensors",
+)(enhance_train.enhance_train)
 
 
 def _version(show: bool) -> None:

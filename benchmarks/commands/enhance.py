@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +17,11 @@ import typer
 
 from unnoise.benchmarks.commands.options import Quiet, Threads, use_threads
 
-__all__ = ["enhance"]
+__all__ = ["enhance", "require_soundfile", "warnings_told"]
 
 Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="A recording, .wav, .flac, .ogg or .mp3, or a folder of them.")]  # fmt: skip
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write, or the folder.")]
-Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="A .safetensors file of `unnoise train audio/...` or Enhancer.save.")]  # fmt: skip
+Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="A .safetensors file of `unnoise enhance-train`, `unnoise train audio/...` or Enhancer.save.")]  # fmt: skip
 Nfe = Annotated[int | None, typer.Option("--nfe", min=1, help="Network evaluations a chunk. Default: as the checkpoint says.")]  # fmt: skip
 Seed = Annotated[
     int, typer.Option("--seed", min=0, max=2**63 - 1, help="Source of all randomness.")
@@ -58,6 +60,32 @@ def enhance(
         raise typer.Exit(1)
 
 
+def require_soundfile(command: str) -> None:
+    """Refuse to go on without soundfile.
+
+    Raises:
+        ImportError: if it isn't installed; it says how to.
+    """
+    try:
+        import soundfile  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"{command}: {error.name} is not installed; pip install 'unnoise[audio]'"
+        ) from error
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """A line on the error stream for each warning of ours."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        finally:
+            for one in caught:
+                typer.echo(f"warning: {one.message}", err=True)
+
+
 def _required(source: Path, output: Path, checkpoint: Path | None) -> Path:
     """The checkpoint, if all that is named can be used.
 
@@ -66,12 +94,7 @@ def _required(source: Path, output: Path, checkpoint: Path | None) -> Path:
         FileNotFoundError: if the source, or the output's folder, isn't there.
         ImportError: without soundfile.
     """
-    try:
-        import soundfile  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"enhance: {error.name} is not installed; pip install 'unnoise[audio]'"
-        ) from error
+    require_soundfile("enhance")
     if not source.exists():
         raise FileNotFoundError(f"{source}: no such file or folder")
     if output.resolve() == source.resolve():
@@ -82,7 +105,7 @@ def _required(source: Path, output: Path, checkpoint: Path | None) -> Path:
         raise FileNotFoundError(f"--output: there is no folder {output.parent}; make it first")
     if checkpoint is None:
         raise ValueError(
-            "--checkpoint: needed, as no model comes with the package; train one with unnoise train audio/speech16k-noise16k, or Enhancer().fit(pairs, rate).save(FILE), and name its file"
+            "--checkpoint: needed, as no model comes with the package; train one with unnoise enhance-train or unnoise train audio/speech16k-noise16k, and name its file"
         )
     return checkpoint
 
@@ -97,11 +120,8 @@ def _file(
     rate = Form.of(source).rate
     Form(rate, 1).under(output)  # its suffix, before any work
     made = Enhancer.load(checkpoint).to(device)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings_told():
         made.enhance_file(source, output, seed, nfe)
-    for one in caught:
-        typer.echo(f"warning: {one.message}", err=True)
     typer.echo(output)
     return 0
 

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unnoise.benchmarks.commands.kept import forget_training, training_of, what_is_kept
 from unnoise.benchmarks.commands.options import Quiet, Threads, use_threads
 from unnoise.benchmarks.commands.series_files import (
     Kind,
     checked_files,
-    forget_training,
     require_same,
     table_layout,
-    training_of,
-    what_is_kept,
     write_answer,
 )
 

@@ -1,14 +1,12 @@
 """What the commands of series read and write: tables, figures, and which columns are what.
 
-Files are written under temporary names and renamed when all are whole. Training that isn't finished is kept
-in a folder beside the checkpoint that it is to become.
+Files are written under temporary names and renamed when all are whole.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,11 +23,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Kind",
     "checked_files",
-    "forget_training",
     "require_same",
     "table_layout",
-    "training_of",
-    "what_is_kept",
     "write_answer",
 ]
 
@@ -67,33 +62,6 @@ def checked_files(
     if output.resolve() == file.resolve():
         raise ValueError(f"--output: {output} is the table that is read; name another file")
     return checkpoint if checkpoint is not None and checkpoint.exists() else None
-
-
-def training_of(checkpoint: Path) -> Path:
-    """The folder of the training that is to become a checkpoint."""
-    return checkpoint.with_name(f"{checkpoint.name}.training")
-
-
-def forget_training(checkpoint: Path) -> None:
-    """Remove what training kept on its way, and its folder if nothing else is there."""
-    folder = training_of(checkpoint)
-    for name in ("last.ckpt", "fit.json"):
-        (folder / name).unlink(missing_ok=True)
-    with suppress(OSError):
-        folder.rmdir()
-
-
-def what_is_kept(checkpoint: Path | None) -> str:
-    """After Ctrl-C: what is there, and how to go on."""
-    if checkpoint is None:
-        return "nothing was kept; with --checkpoint FILE the same command would go on"
-    if checkpoint.exists():
-        return f"the model is in {checkpoint}, and the same command uses it"
-    folder = training_of(checkpoint)
-    if (folder / "last.ckpt").exists():
-        return f"the training so far is in {folder}, and the same command goes on from there"
-    forget_training(checkpoint)
-    return "there was nothing to keep yet; the same command begins again"
 
 
 def table_layout(

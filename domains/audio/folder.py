@@ -19,7 +19,7 @@ import torch
 
 from unnoise.domains.audio.enhancer import Enhancer
 
-__all__ = ["SUFFIXES", "Job", "Outcome", "enhance_all", "jobs_of"]
+__all__ = ["SUFFIXES", "Job", "Outcome", "enhance_all", "jobs_of", "recordings_in"]
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
@@ -54,23 +54,33 @@ class Outcome:
     remarks: tuple[str, ...] = ()
 
 
+def recordings_in(folder: Path) -> list[Path]:
+    """The audio files under a folder, in the order of names.
+
+    Raises:
+        FileNotFoundError: if the folder isn't there.
+        ValueError: if there is no audio in it.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder")
+    found = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
+    if not found:
+        raise ValueError(f"{folder}: holds no {', '.join(SUFFIXES)} file")
+    return found
+
+
 def jobs_of(source: Path, target: Path) -> list[Job]:
-    """A job for each audio file under a folder, in the order of names; results keep their places
-    below `target`.
+    """A job for each recording of a folder; results keep their places below `target`.
 
     Raises:
         FileNotFoundError: if the folder isn't there.
         ValueError: if there is no audio in it, or the target lies inside it or is the same.
     """
-    if not source.is_dir():
-        raise FileNotFoundError(f"{source}: no such folder")
+    found = recordings_in(source)
     if target.resolve().is_relative_to(source.resolve()):
         raise ValueError(
             f"{target}: lies in {source}, so results would be taken for recordings; choose a folder outside"
         )
-    found = sorted(p for p in source.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
-    if not found:
-        raise ValueError(f"{source}: holds no {', '.join(SUFFIXES)} file")
     return [Job(p, target / p.relative_to(source)) for p in found]
 
 
