@@ -41,7 +41,8 @@ Snr = Annotated[str | None, typer.Option("--snr", metavar="LOW,HIGH", help="Of m
 RoomsDrawn = Annotated[int, typer.Option("--rooms", min=0, help="Rooms to draw, in one of which each utterance is heard; 0: none. Needs pyroomacoustics.")]  # fmt: skip
 Kind = Annotated[str, typer.Option("--kind", help="The process: bridge, ouve or bbed.")]
 Size = Annotated[
-    str, typer.Option("--size", help="Of the network: tiny, small or large (for a GPU).")
+    str,
+    typer.Option("--size", help="Of the network: tiny, small, medium or large (these for a GPU)."),
 ]
 First = Annotated[Path | None, typer.Option("--first", help="An enhancer's file, which predicts speech first; what it leaves is learned.")]  # fmt: skip
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps of training. Default: those of the preset cpu, for most of an hour.")]  # fmt: skip

@@ -18,13 +18,14 @@ from unnoise.domains.audio.sampling import Recipe
 from unnoise.domains.audio.spectrogram import SPEECH_16K, SPEECH_48K, Spectrogram
 from unnoise.domains.audio.tasks import TASKS
 from unnoise.domains.audio.training import Pairs
-from unnoise.domains.audio.unet import LARGE, SMALL, Size
+from unnoise.domains.audio.unet import LARGE, MEDIUM, SMALL, Size
 from unnoise.domains.task import Task
 
 __all__ = [
     "BBED",
     "DOMAIN",
     "LARGE",
+    "MEDIUM",
     "OUVE",
     "SMALL",
     "SPEECH_16K",

@@ -10,14 +10,19 @@ from unnoise.domains.audio.learned import Learned
 from unnoise.domains.audio.model import BBED, OUVE, Bridge, Kind
 from unnoise.domains.audio.sampling import Recipe
 from unnoise.domains.audio.spectrogram import Spectrogram
-from unnoise.domains.audio.unet import LARGE, SMALL, Size
+from unnoise.domains.audio.unet import LARGE, MEDIUM, SMALL, Size
 
 __all__ = ["KINDS", "SIZES", "Network"]
 
 TINY = Size((4, 2), (16, 24), 1, (1,), 1)  # for seconds of training
 
 KINDS: Mapping[str, Kind] = {"bridge": Bridge(), "ouve": OUVE(), "bbed": BBED()}
-SIZES: Mapping[str, Size] = {"tiny": TINY, "small": SMALL, "large": LARGE}
+SIZES: Mapping[str, Size] = {
+    "tiny": TINY,
+    "small": SMALL,
+    "medium": MEDIUM,
+    "large": LARGE,
+}
 
 
 @dataclass(frozen=True)

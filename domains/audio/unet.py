@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from unnoise.core.batch import Batch
 from unnoise.core.embedding import LevelEmbedding
 
-__all__ = ["LARGE", "SMALL", "Size", "UNet"]
+__all__ = ["LARGE", "MEDIUM", "SMALL", "Size", "UNet"]
 
 _KERNEL = 5  # of depthwise convolutions, in tokens
 
@@ -81,6 +81,7 @@ class Size:
 
 
 SMALL = Size()
+MEDIUM = Size((2, 2), (128, 192, 256, 256), 3, (1, 2, 4, 1, 2, 4), 3)
 LARGE = Size((2, 2), (128, 256, 384, 512), 4, (1, 2, 4, 1, 2, 4), 4)
 
 

@@ -61,7 +61,7 @@ def presets(steps: int = CPU.steps) -> dict[str, Preset]:
     }
     for name, fit, size in (
         ("cpu", replace(CPU, steps=steps), "small"),
-        ("paper", PAPER, "large"),
+        ("paper", PAPER, "medium"),  # more would know half an hour of speech by heart
     ):
         out[name] = Preset(fit, {"size": size}, BRIDGE)
         out[f"{name}-ouve"] = Preset(fit, {"size": size, "kind": "ouve"}, OUVE)
