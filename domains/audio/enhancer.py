@@ -153,7 +153,8 @@ class Enhancer:
             sample_rate: in Hz; speech goes to the model's rate and back.
             seed: of all randomness.
             nfe: evaluations of the network; None: as the checkpoint says.
-            n_samples: draws, which differ by noise; the first is the same however many there are.
+            n_samples: draws, which differ by noise; the first is the same however many there are. With one
+                evaluation of a bridge they are the mean, and hardly differ.
 
         Returns:
             As the waveform, float32, on its device; (S, ..., N) for more draws than one.

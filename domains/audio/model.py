@@ -69,7 +69,7 @@ class Bridge:
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe(5)
+        return Recipe(1)  # by validation the best, until training takes more than an hour
 
 
 @dataclass(frozen=True)
