@@ -39,6 +39,8 @@ OWN = ("community-small",)  # laws of our own; the rest are files
 
 def main(
     task: Annotated[list[str], typer.Option(help="Tasks of graphs.")] = ["community-small"],  # noqa: B006
+    noise: Annotated[list[Noising], typer.Option(help="Noises.")] = list(Noising),  # noqa: B006
+    network: Annotated[str, typer.Option(help="edge, pgsn or sparse.")] = "edge",
     seconds: Annotated[float, typer.Option(help="Of training, each.")] = 300.0,
     samples: Annotated[int, typer.Option(help="Graphs drawn at every cost.")] = 256,
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/noises"),
@@ -48,20 +50,23 @@ def main(
     torch.set_num_threads(threads)
     kept = out / "noises.json"
     rows: list[dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else []
-    done = {(row["task"], row["noise"]) for row in rows}
+    done = {(row["task"], row["noise"], row["network"]) for row in rows}
     for name in task:
-        for noising in (n for n in Noising if (name, str(n)) not in done):
-            rows += measured(name, noising, seconds, samples)
+        for noising in (n for n in noise if (name, n, network) not in done):
+            rows += measured(name, noising, network, seconds, samples)
             atomic_write(kept, json.dumps(rows, indent=1))
             for row in rows[-len(COSTS) :]:
                 print(json.dumps(row), flush=True)
     atomic_write(out / "noises.svg", svg(figure(rows)))
 
 
-def measured(name: str, noising: Noising, seconds: float, samples: int) -> list[dict[str, Any]]:
-    """A noise of a task: a row a cost."""
+def measured(
+    name: str, noising: Noising, network: str, seconds: float, samples: int
+) -> list[dict[str, Any]]:
+    """A noise and a network of a task: a row a cost."""
     task = TASKS[name]()
-    preset = task.presets["cpu" if noising is Noising.ABSORBING else f"cpu-{noising}"]
+    own = task.presets["cpu" if noising is Noising.ABSORBING else f"cpu-{noising}"]
+    preset = replace(own, network={**own.network, "kind": network})
     problem = drawn(name) if name in OWN else published(name)
     splits = task.data()
 
@@ -88,6 +93,7 @@ def measured(name: str, noising: Noising, seconds: float, samples: int) -> list[
         about: dict[str, Any] = {
             "task": name,
             "noise": str(noising),
+            "network": network,
             "steps": steps,
             "seconds": round(spent),
         }
@@ -96,17 +102,16 @@ def measured(name: str, noising: Noising, seconds: float, samples: int) -> list[
 
 
 def figure(rows: Sequence[dict[str, Any]]) -> Figure:
-    """MMDs and connectedness against evaluations: a row of axes a task, a line a noise."""
+    """MMDs and connectedness against evaluations: a row of axes a task, a line a noise and network."""
     tasks, titles = sorted({r["task"] for r in rows}), [*STATISTICS, "connected"]
     made = Figure(figsize=(11, 2.5 * len(tasks)), layout="constrained")
     grid = made.subplots(len(tasks), len(titles), squeeze=False)
     for axes, task in zip(grid, tasks, strict=True):
         for ax, title in zip(axes, titles, strict=True):
-            for noise in Noising:
-                some = [r for r in rows if r["task"] == task and r["noise"] == noise]
-                ax.plot(
-                    [r["nfe"] for r in some], [r[title] for r in some], "o-", ms=4, label=noise
-                )
+            for line in dict.fromkeys((r["noise"], r["network"]) for r in rows):
+                some = [r for r in rows if (r["task"], r["noise"], r["network"]) == (task, *line)]
+                x, y = ([r[key] for r in some] for key in ("nfe", title))
+                ax.plot(x, y, "o-", ms=4, label=", ".join(line))
             ax.set_xscale("log")
             ax.set_xticks(COSTS, [str(c) for c in COSTS])
             ax.minorticks_off()

@@ -27,7 +27,7 @@ from unnoise.domains.graphs.metrics import (
 )
 from unnoise.domains.graphs.model import Noising, graph_model
 from unnoise.domains.graphs.molecules import MOLECULES, write_molecules
-from unnoise.domains.graphs.networks import EdgeTransformer, GraphNetwork, SparseNetwork
+from unnoise.domains.graphs.networks import PGSN, EdgeTransformer, GraphNetwork, SparseNetwork
 from unnoise.domains.graphs.outputs import model_graphs, random_graphs, real_graphs, written
 from unnoise.domains.graphs.problem import GraphSet
 from unnoise.domains.graphs.scores import by_cost as cost_table
@@ -57,8 +57,9 @@ MOLECULAR = {"samples": 1_024, "nfe": 50}
 EDGE: dict[str, Any] = {}
 SPARSE = {"kind": "sparse"}
 
-NETWORKS: dict[str, type[EdgeTransformer | SparseNetwork]] = {
+NETWORKS: dict[str, type[EdgeTransformer | PGSN | SparseNetwork]] = {
     "edge": EdgeTransformer,
+    "pgsn": PGSN,
     "sparse": SparseNetwork,
 }
 
@@ -102,7 +103,7 @@ def graphs(
         load: the graphs, cached.
         source: their file and split, or law, for titles.
         valid: what a valid graph is, for titles.
-        presets: budgets; `network` is the noise ("noising"), the network ("kind": edge or sparse) and
+        presets: budgets; `network` is the noise ("noising"), the network ("kind": edge, pgsn or sparse) and
             its keywords, `generate` those of `Settings`.
         write, formats: of files of graphs.
     """

@@ -195,7 +195,7 @@ def test_a_recording_that_cannot_be_read_is_told_and_left_out(unnoise: Run) -> N
         (["--clean", "no", "--noisy", "noisy"], "no: no such folder"),
         (["--clean", "clean", "--noisy", "noise"], "noise: no partner in clean for rain"),
         ([*PAIRS, "--kind", "vp"], "'vp' is none of bridge, ouve, bbed"),
-        ([*PAIRS, "--size", "huge"], "'huge' is none of tiny, small, large"),
+        ([*PAIRS, "--size", "huge"], "'huge' is none of tiny, small, medium, large"),
         ([*PAIRS, "--first", "no.safetensors"], "no such checkpoint"),
         ([*PAIRS, "--device", "abacus"], "--device: there is no 'abacus' here"),
         ([*PAIRS, "--checkpoint", "made.bin"], "made.bin is no file that ends in .safetensors"),
