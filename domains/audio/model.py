@@ -69,7 +69,7 @@ class Bridge:
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe(1)  # by validation the best, until training takes more than an hour
+        return Recipe(1)  # by validation the best after an hour of training
 
 
 @dataclass(frozen=True)

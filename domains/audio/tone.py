@@ -10,7 +10,9 @@ its power below 60 Hz, which a compressed recording of one hasn't.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from scipy.fft import next_fast_len
@@ -42,7 +44,7 @@ class Tone:
     rate: int
 
     def __post_init__(self) -> None:
-        if not self.octave >= 0 or self._above < 1:
+        if not self.octave >= 0 or self.rate < 4 * _CENTRE:
             raise ValueError(
                 f"Tone: octave must be at least 0 dB and rate at least 4,000 Hz, got {self.octave} and {self.rate}"
             )
@@ -50,7 +52,7 @@ class Tone:
     @property
     def _above(self) -> int:
         """Octaves between 1 kHz and half the rate, the last one cut short if it must be."""
-        return int(torch.tensor(self.rate / 2 / _CENTRE).log2().ceil())
+        return math.ceil(math.log2(self.rate / 2 / _CENTRE))
 
     def knots(self, generator: torch.Generator) -> Tensor:
         """G at 1000 2^k Hz, k = -5, -4, ..., in dB."""
@@ -63,9 +65,16 @@ class Tone:
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """The signal (n,) with another tone, as long as it was; what its ends ring is cut off."""
         knots, n = self.knots(generator), next_fast_len(len(x), real=True)
-        frequencies = torch.linspace(0, self.rate / 2, n // 2 + 1)
-        place = (frequencies / _CENTRE).log2().clamp(min=-_BELOW) + _BELOW
-        left = place.long().clamp(max=len(knots) - 2)
-        gain = torch.lerp(knots[left], knots[left + 1], place - left)
+        left, weight = _places(n, self.rate, len(knots))
+        gain = torch.lerp(knots[left], knots[left + 1], weight)
         coloured: Tensor = torch.fft.irfft(torch.fft.rfft(x, n) * 10 ** (gain / 20), n)
         return coloured[: len(x)].to(x.dtype)
+
+
+@lru_cache(maxsize=8)
+def _places(n: int, rate: int, knots: int) -> tuple[Tensor, Tensor]:
+    """For each frequency of n samples, the knot under it and how far it is towards the next."""
+    frequencies = torch.linspace(0, rate / 2, n // 2 + 1)
+    place = (frequencies / _CENTRE).log2().clamp(min=-_BELOW) + _BELOW
+    left = place.long().clamp(max=knots - 2)
+    return left, place - left
