@@ -89,16 +89,17 @@ def test_small_air(stand_in: StandIn) -> None:
 @pytest.mark.parametrize(
     ("given", "stations", "fault"),
     [
-        (hours("1,", ",5", "5,6"), STATIONS, "missing.txt.gz: 002 at 2014-05-01 02:00:00 is not"),
-        (hours("1,", "7,4", "5,6"), STATIONS, "missing.txt.gz: 001 at 2014-05-01 02:00:00 is not"),
-        (hours("1,", ",4"), STATIONS, "missing.txt.gz: not the hours and stations of"),
-        (hours("1,", ",4", "5,6"), STATIONS[:-16], "latlng.txt: not the stations of"),
+        (("1,", ",5", "5,6"), STATIONS, "missing.txt.gz: 002 at 2014-05-01 02:00:00 is not"),
+        (("1,", "7,4", "5,6"), STATIONS, "missing.txt.gz: 001 at 2014-05-01 02:00:00 is not"),
+        (("1,", ",4"), STATIONS, "missing.txt.gz: not the hours and stations of"),
+        (("1,", ",4", "5,6"), STATIONS[:-16], "latlng.txt: not the stations of"),
     ],
+    ids=["other value", "value not in the whole", "hour lacking", "station lacking"],
 )
 def test_air_that_does_not_agree(
-    stand_in: StandIn, given: bytes, stations: bytes, fault: str
+    stand_in: StandIn, given: tuple[str, ...], stations: bytes, fault: str
 ) -> None:
-    stand_in("aqi36", hours("1,2", ",4", "5,6"), given, stations)
+    stand_in("aqi36", hours("1,2", ",4", "5,6"), hours(*given), stations)
     with pytest.raises(DataError, match=fault):
         load_aqi36()
 
