@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -27,13 +27,16 @@ __all__ = ["digest", "mixer_in", "pairs_in"]
 _NAMED = 3  # of those that a remark is on
 
 
-def pairs_in(clean: Path, noisy: Path, rate: int, length: int) -> Pairs:
+def pairs_in(
+    clean: Path, noisy: Path, rate: int, length: int, keep: Callable[[Path], bool] | None = None
+) -> Pairs:
     """Recordings that exist twice, at the same places of two folders; suffixes may differ.
 
     Args:
         clean, noisy: the folders.
         rate: samples a second of what is drawn.
         length: samples of a pair.
+        keep: whether a pair counts, by its place in the folders, without suffix; None: all do.
 
     Warns:
         UserWarning: of what is resampled or left out, and of what is odd.
@@ -44,7 +47,7 @@ def pairs_in(clean: Path, noisy: Path, rate: int, length: int) -> Pairs:
     """
     if clean.resolve() == noisy.resolve():
         raise ValueError(f"{clean}: is the folder of clean and of noisy speech; name two")
-    sides = {folder: _by_place(folder) for folder in (clean, noisy)}
+    sides = {folder: _by_place(folder, keep) for folder in (clean, noisy)}
     for one, other in ((noisy, clean), (clean, noisy)):
         alone = sorted(sides[one].keys() - sides[other].keys())
         if alone:
@@ -108,8 +111,8 @@ def digest(source: Pairs | Mixer) -> str:
     return found.hexdigest()
 
 
-def _by_place(folder: Path) -> dict[Path, Path]:
-    """The recordings of a folder by their places in it, without suffix.
+def _by_place(folder: Path, keep: Callable[[Path], bool] | None) -> dict[Path, Path]:
+    """The recordings of a folder by their places in it, without suffix, that are to be kept.
 
     Raises:
         ValueError: if two have one place.
@@ -121,7 +124,8 @@ def _by_place(folder: Path) -> dict[Path, Path]:
             raise ValueError(
                 f"{folder}: {found[place].name} and {path.name} have one name; keep one of them"
             )
-        found[place] = path
+        if keep is None or keep(place):
+            found[place] = path
     return found
 
 

@@ -32,7 +32,7 @@ _TRIES = 50
 
 
 class Source(Protocol):
-    """Random pairs of one length, as `mixing.Mixer`."""
+    """Random pairs of one length, as `mixing.Mixer`; it isn't changed by being asked."""
 
     @property
     def length(self) -> int: ...
@@ -91,6 +91,9 @@ class Pairs:
 class Drawn(Objective):
     """Another objective, on fresh pairs: of the batch given, only the number of rows counts.
 
+    A copy of it, as training keeps one with averaged weights, has the same source: hours of speech
+    are held once.
+
     Args:
         objective: of the states.
         source: of pairs.
@@ -113,6 +116,10 @@ class Drawn(Objective):
         self.front = front
         self.first = None if first is None else copy.deepcopy(first).requires_grad_(False)
         self.quieter = quieter
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Drawn:
+        objective = copy.deepcopy(self.objective, memo)
+        return Drawn(objective, self.source, self.front, self.first, self.quieter)
 
     def blank(self, rows: int) -> Batch:
         """A batch to be filled, as `Model.loss` takes it."""

@@ -49,19 +49,21 @@ OUVE = {"nfe": 61, "costs": (11, 31)}  # SGMSE's predictor-corrector: 30 steps o
 Parts = Mapping[str, Sequence[Recording]]
 
 
-def presets(steps: int = CPU.steps) -> dict[str, Preset]:
+def presets(steps: int = CPU.steps, paper: str = "medium") -> dict[str, Preset]:
     """Smoke (seconds), cpu and paper (a GPU); and cpu and paper of the OUVE process, with the same network
     and training, for a comparison at an equal budget.
 
     Args:
         steps: of training on a CPU.
+        paper: the size of the GPU's network, a name in `SIZES`; "large" would know half an hour of speech
+            by heart.
     """
     out = {
         "smoke": Preset(SMOKE, {"size": "tiny"}, {"nfe": 2, "costs": (1,), "files": 2}),
     }
     for name, fit, size in (
         ("cpu", replace(CPU, steps=steps), "small"),
-        ("paper", PAPER, "medium"),  # more would know half an hour of speech by heart
+        ("paper", PAPER, paper),
     ):
         out[name] = Preset(fit, {"size": size}, BRIDGE)
         out[f"{name}-ouve"] = Preset(fit, {"size": size, "kind": "ouve"}, OUVE)

@@ -2,7 +2,8 @@
 
 No reader and no recording of noise is in two parts. Of VoiceBank-DEMAND's test there are ten genuine
 pairs, for evaluation only: the model of `vbdmd` learns from the same pairs as that of
-`speech16k-noise16k`, and has heard neither the voices nor the noises.
+`speech16k-noise16k`, and has heard neither the voices nor the noises. The whole of that corpus is
+`voicebank-demand`, see `voicebank`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from functools import cache
 import torch
 
 from unnoise.data import load_pairs, load_recordings
-from unnoise.domains.audio.levels import ActiveLevel, power
-from unnoise.domains.audio.mixing import Mixture
 from unnoise.domains.audio.problem import Exam, SpeechSet
 from unnoise.domains.audio.tasks.common import exam_of, mixer_of, presets, speech_task
+from unnoise.domains.audio.tasks.voicebank import SOURCE, at_its_snr, voicebank_demand
 from unnoise.domains.task import Task
 
-__all__ = ["DENOISING", "librispeech", "voicebank"]
+__all__ = ["DENOISING", "librispeech", "ten_pairs"]
 
 LIBRISPEECH = "speech16k and noise16k"
 VOICEBANK = "VoiceBank-DEMAND (ten pairs)"
@@ -35,16 +35,14 @@ def librispeech() -> SpeechSet:
 
 
 @cache
-def voicebank() -> SpeechSet:
-    """The same training and validation; the test is that of published figures, or ten pairs of it."""
-    pairs = []
-    for pair in load_pairs():
-        clean, noisy = (torch.from_numpy(side.samples) for side in (pair.clean, pair.noisy))
-        # made at 2.5, 7.5, 12.5 and 17.5 dB of active speech; what was rounded is found again
-        snr = 10 * (ActiveLevel(pair.clean.rate)(clean) / power(noisy - clean)).log10()
-        pairs.append(Mixture(clean, noisy, (2 * snr).round() / 2))
-    order = sorted(pairs, key=lambda each: float(each.snr))
-    return replace(librispeech(), test=Exam.of(order), source=VOICEBANK)
+def ten_pairs() -> SpeechSet:
+    """The same training and validation; the test is ten pairs of the one that published figures are on."""
+    pairs = [
+        at_its_snr(torch.from_numpy(pair.clean.samples), torch.from_numpy(pair.noisy.samples))
+        for pair in load_pairs()
+    ]
+    test = Exam.of(sorted(pairs, key=lambda pair: float(pair.snr)))
+    return replace(librispeech(), test=test, source=VOICEBANK)
 
 
 DENOISING: Mapping[str, Callable[[], Task]] = {
@@ -54,6 +52,10 @@ DENOISING: Mapping[str, Callable[[], Task]] = {
     ),
     "vbdmd": lambda: speech_task(
         "the same training, judged on ten genuine pairs of VoiceBank-DEMAND's test",
-        voicebank, VOICEBANK, presets(),
+        ten_pairs, VOICEBANK, presets(),
+    ),
+    "voicebank-demand": lambda: speech_task(
+        "VoiceBank-DEMAND, of which you place the files: 26 voices to learn from, two others in the test",
+        voicebank_demand, SOURCE, presets(paper="large"),
     ),
 }  # fmt: skip

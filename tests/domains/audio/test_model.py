@@ -6,6 +6,7 @@ sampler and the likelihood have closed forms.
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -269,6 +270,19 @@ def test_the_loss_is_that_of_fresh_pairs() -> None:
     ready = drawn.drawn([seeded(int(k)) for k in keys])
     assert torch.equal(training.loss(batch, seeded(2)), plain.loss(ready, g))
     assert not torch.equal(training.loss(batch, seeded(2)), training.loss(batch, seeded(3)))
+
+
+def test_a_copy_of_a_model_in_training_has_the_same_pairs() -> None:
+    """Averaged weights are another model; hours of speech are held once."""
+    first = enhancement_model(Bridge(), One(), (2, 16, 1))
+    plain = enhancement_model(Bridge(), Zero(), (2, 16, 11), anchor="predicted")
+    drawn = Drawn(plain.objective, pairs(), SMALL_FRONT, first)
+    model = enhancement_model(Bridge(), Zero(), (2, 16, 11), S, drawn, "predicted")
+    other = copy.deepcopy(model)
+    assert isinstance(other.objective, Drawn) and other.objective is not drawn
+    assert other.objective.source is drawn.source and other.objective.first is not drawn.first
+    batch = drawn.blank(2)
+    assert torch.equal(model.loss(batch, seeded(0)), other.loss(batch, seeded(0)))
 
 
 class One(nn.Module):

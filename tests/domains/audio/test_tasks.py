@@ -37,7 +37,7 @@ from unnoise.domains.audio.outputs import (
 from unnoise.domains.audio.problem import Exam, SpeechSet
 from unnoise.domains.audio.scores import by_label, means, metrics, rivals
 from unnoise.domains.audio.tasks.common import TEST_SNRS, model_of, presets, refuse_states
-from unnoise.domains.audio.tasks.denoising import librispeech, voicebank
+from unnoise.domains.audio.tasks.denoising import librispeech, ten_pairs
 from unnoise.domains.audio.tasks.reverb import T60, reverberant
 from unnoise.domains.audio.tasks.tones import synthetic
 from unnoise.domains.task import Preset, Task
@@ -84,7 +84,7 @@ def test_ratios_of_readers_are_met_and_every_noise_meets_every_ratio() -> None:
 
 @placed
 def test_voicebanks_pairs_are_at_its_four_ratios_and_nobody_learns_from_them() -> None:
-    data = voicebank()
+    data = ten_pairs()
     assert len(data.test) == 10 and 55 < data.test.seconds < 56
     assert list(dict.fromkeys(data.test.labels)) == ["2.5 dB", "7.5 dB", "12.5 dB", "17.5 dB"]
     assert data.train is librispeech().train and data.valid is librispeech().valid
@@ -93,7 +93,7 @@ def test_voicebanks_pairs_are_at_its_four_ratios_and_nobody_learns_from_them() -
 @placed
 def test_noisy_speech_of_voicebank_has_its_known_figures() -> None:
     """Those that CMGAN's sample pairs have by other programs: pystoi, and SI-SDR without a mean removed."""
-    found = means(rival_waves(voicebank().test, UNPROCESSED).judged)
+    found = means(rival_waves(ten_pairs().test, UNPROCESSED).judged)
     assert found["ESTOI"] == pytest.approx(0.783, abs=1e-3)
     assert found["SI-SDR"] == pytest.approx(5.75, abs=1e-2)
     if "PESQ" in found:
