@@ -82,12 +82,29 @@ class Training(L.LightningModule):
             self.how.lr,
             betas=(0.9, 0.99),
             weight_decay=self.how.weight_decay,
+            fused=self._fused,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.how.learning_rate)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        if self._fused:  # Lightning won't, as such an optimizer may scale gradients back itself
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.how.clip)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    @property
+    def _fused(self) -> bool:
+        """Whether a step of the optimizer is one call; not where gradients have a scale at clipping."""
+        return not self.how.precision.startswith("16")
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int

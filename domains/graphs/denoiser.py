@@ -30,7 +30,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, threshold
 
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser, Karras
@@ -47,6 +47,7 @@ __all__ = ["GraphDenoiser", "Reader", "frequencies"]
 
 _UNIT = Karras(1.0)
 _SURE = 40.0  # nats: what is left of doubt is below the rounding of single precision
+_SEEN = 1e-7  # a belief under single precision's rounding is 0: powers of it are slow, subnormal numbers
 Given = tuple[Tensor, Tensor]  # states and where they are given, (B, D)
 
 
@@ -166,7 +167,7 @@ class GraphDenoiser(Denoiser[Any]):
         given: Mapping[str, Given], exists: Tensor,
     ) -> Noisy:  # fmt: skip
         """What the network is shown: beliefs of codes from their own readings, and numbers."""
-        seen = dense(torch.softmax(logits[EDGES], -1))
+        seen = threshold(dense(torch.softmax(logits[EDGES], -1)), _SEEN, 0.0)
         seen = seen * (exists[:, :, None] & exists[:, None, :])[..., None]
         own, wires = [x[EDGES].new_zeros(*exists.shape, 0)], [seen]
         if NODES in logits:

@@ -121,6 +121,22 @@ def test_all_edges_or_none(noising: Noising) -> None:
 
 
 @pytest.mark.parametrize("noising", ALL)
+def test_beliefs_under_the_rounding_of_single_precision_are_shown_as_none(
+    noising: Noising,
+) -> None:
+    """Subnormal numbers, which products of them would be, are multiplied slowly."""
+    model, shown = independent(noising, 5).float(), []
+    model.denoiser.network.register_forward_pre_hook(
+        lambda _, told: shown.append(told[0].adjacency)
+    )  # type: ignore[union-attr,operator]
+    x = torch.bernoulli(torch.full((8, 10), DENSITY), generator=seeded(0)).long()
+    model.log_prob(Batch(x), Bound(32), seeded(1))
+    seen = torch.cat(shown)
+    assert ((seen == 0) | (seen >= 1e-7)).all()
+    assert 0.2 < (seen[(seen > 0) & (seen < 0.9)]).median() < 0.4  # and the others as before
+
+
+@pytest.mark.parametrize("noising", ALL)
 def test_what_is_given_is_believed_and_told_to_the_others(noising: Noising) -> None:
     shares = {"edges": torch.tensor([0.5, 0.5], dtype=torch.float64)}
     model = graph_model(Alphabet(), 3, shares, Triangle, noising).double()
