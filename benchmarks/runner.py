@@ -29,6 +29,7 @@ from unnoise.benchmarks.provenance import commit, versions
 from unnoise.benchmarks.records import Measurement, Record, append, latest, read
 from unnoise.core.checkpoint import atomic_write, read_about
 from unnoise.core.model import Model
+from unnoise.core.precision import precision_on
 from unnoise.core.progress import quiet, shown
 from unnoise.core.random import seeded
 from unnoise.core.training import fit
@@ -128,8 +129,7 @@ def execute(
         steps=preset.fit.steps if preset.fit else 0,
         versions=versions(),
         commit=commit(),
-        settings=_settings(preset)
-        | {"threads": torch.get_num_threads(), "device": str(_place(preset, device))},
+        settings=_settings(preset) | _circumstances(preset, device),
         figures=charts.keep(drawn, run.folder / "figures", run.out),
         tables={title: table for title, table in tables.items() if table is not None},
         sounds=sounds.keep(heard, run.folder / "sounds", run.out),
@@ -220,6 +220,15 @@ def device_of(name: str) -> torch.device:
 def _place(preset: Preset, device: str) -> torch.device:
     """Where a preset's model works: exact ones are in float64, which not every device has."""
     return device_of(device if preset.fit else "cpu")
+
+
+def _circumstances(preset: Preset, device: str) -> dict[str, Any]:
+    """What a run depends on beside its settings."""
+    place = _place(preset, device)
+    found = {"threads": torch.get_num_threads(), "device": str(place)}
+    if preset.fit is not None:
+        found["trained in"] = precision_on(place.type, preset.fit.precision)
+    return found
 
 
 def finished(run: Run, preset: Preset) -> Record | None:

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -24,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from unnoise.core.batch import Batch
 from unnoise.core.checkpoint import atomic_write
 from unnoise.core.model import Model
+from unnoise.core.precision import precision_on
 from unnoise.core.random import Shard, seeded
 from unnoise.core.training import Fit, History, describe
 
@@ -214,6 +216,7 @@ def run(
     trainer_options: dict[str, Any],
 ) -> History:
     """See `unnoise.core.training.fit`."""
+    how = replace(how, precision=precision_on(_device(trainer_options), how.precision))
     last = (
         None if folder is None else _resumable(folder, describe(how, seed) | _about(model, data))
     )
@@ -277,6 +280,15 @@ def _form(module: nn.Module) -> str:
     """A digest of what a module says of itself, without addresses of objects that say nothing."""
     words = re.sub(" at 0x[0-9a-f]+", "", repr(module))
     return hashlib.sha256(words.encode()).hexdigest()
+
+
+def _device(trainer_options: dict[str, Any]) -> str:
+    """The type of device that Lightning will take."""
+    asked = trainer_options.get("accelerator", "auto")
+    best = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if asked in ("auto", "gpu"):
+        return "cpu" if best is None else best.type
+    return str(asked)
 
 
 def _resumable(folder: Path, settings: dict[str, Any]) -> Path | None:

@@ -37,7 +37,8 @@ class Fit:
         weight_decay: AdamW's.
         clip: largest gradient norm.
         ema: decay of the averaged weights, which are the result; 0: the last weights.
-        precision: Lightning's precision flag: "32-true", "bf16-mixed", ...
+        precision: Lightning's precision flag: "32-true", "bf16-mixed", ...; "auto": of these two the one
+            in which the device is faster.
         compile: compile the network (pays on GPUs and long runs).
         checkpoint_every: steps between resumable checkpoints.
         log_every: steps between rows of the history.

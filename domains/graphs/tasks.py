@@ -50,8 +50,8 @@ FAMILIES: dict[str, Callable[[nx.Graph], bool]] = {
     "qm9": is_molecule,
 }
 SMOKE = Fit(30, lr=2e-3, warmup=5, ema=0.9)
-CPU = Fit(12_000, lr=1e-3, warmup=200, ema=0.999, precision="bf16-mixed")
-PAPER = Fit(100_000, lr=1e-3, warmup=1_000, ema=0.9998, precision="bf16-mixed")
+CPU = Fit(12_000, lr=1e-3, warmup=200, ema=0.999, precision="auto")
+PAPER = Fit(100_000, lr=1e-3, warmup=1_000, ema=0.9998, precision="auto")
 MANY = {"samples": 1_024, "sweep": 256}
 MOLECULAR = {"samples": 1_024, "nfe": 128}  # so that hardly two entries are drawn at once
 EDGE: dict[str, Any] = {}

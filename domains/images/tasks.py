@@ -78,7 +78,7 @@ def digits() -> Task:
             },
         ),
         "paper": Preset(
-            Fit(20_000, batch=256, lr=1e-3, ema=0.999, precision="bf16-mixed"),
+            Fit(20_000, batch=256, lr=1e-3, ema=0.999, precision="auto"),
             {"widths": (96, 128), "blocks": 3, "dropout": 0.3},
             {
                 "samples": 5_000,
@@ -106,7 +106,7 @@ def mnist() -> Task:
             {"samples": 50, "bound_draws": 2, "flow_images": 0, "sweep_samples": 0},
         ),
         "cpu": Preset(  # 1.046 ± .004
-            Fit(4_500, batch=64, lr=3e-3, ema=0.998, precision="bf16-mixed"),
+            Fit(4_500, batch=64, lr=3e-3, ema=0.998, precision="auto"),
             {"widths": (32, 48, 64), "blocks": 1},
             {
                 "samples": 1_000,
@@ -123,7 +123,7 @@ def mnist() -> Task:
                 lr=1e-3,
                 warmup=1_000,
                 ema=0.9995,
-                precision="bf16-mixed",
+                precision="auto",
                 compile=True,
             ),
             {"widths": (64, 128, 128), "blocks": 3, "dropout": 0.1},

@@ -211,6 +211,7 @@ def test_a_record_says_what_was_run(straight: tuple[Run, Record]) -> None:
     assert record.settings["fit"]["steps"] == STEPS
     assert record.settings["threads"] == 1
     assert record.settings["device"] == str(device_of("auto"))
+    assert record.settings["trained in"] == "32-true"
     assert record.versions["torch"] == torch.__version__
     rows = (run.folder / "history.jsonl").read_text().splitlines()
     assert record.train_seconds == json.loads(rows[-1])["seconds"] > 0

@@ -41,8 +41,8 @@ TEST_SNRS = (0.0, 5.0, 10.0, 15.0)  # dB
 _VALID, _TEST = 1, 2  # seeds of exams
 
 SMOKE = Fit(6, batch=4, lr=1e-3, warmup=2, ema=0.9)
-CPU = Fit(6_000, batch=8, lr=1e-3, warmup=200, ema=0.998, precision="bf16-mixed")
-PAPER = Fit(100_000, batch=32, lr=5e-4, warmup=1_000, ema=0.9995, precision="bf16-mixed")
+CPU = Fit(6_000, batch=8, lr=1e-3, warmup=200, ema=0.998, precision="auto")
+PAPER = Fit(100_000, batch=32, lr=5e-4, warmup=1_000, ema=0.9995, precision="auto")
 BRIDGE = {"nfe": 1, "costs": (2, 5, 20)}  # chosen on validation
 OUVE = {"nfe": 61, "costs": (11, 31)}  # SGMSE's predictor-corrector: 30 steps of 2, and the mean
 

@@ -28,7 +28,7 @@ PRESETS = {
         {"samples": 2_000, "nfe": 17, "draws": 16, "tests": 2_000, "ordered": 2_000},
     ),
     "cpu": Preset(
-        Fit(4_000, batch=512, lr=1e-3, ema=0.999, precision="bf16-mixed"),
+        Fit(4_000, batch=512, lr=1e-3, ema=0.999, precision="auto"),
         {"width": 256, "blocks": 3},
         {"samples": 20_000, "draws": 128, "ordered": 20_000, "batch": 2_000},
     ),

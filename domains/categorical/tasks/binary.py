@@ -36,7 +36,7 @@ def presets(steps: int, width: int, blocks: int, dropout: float) -> dict[str, Pr
             {"samples": 1_000, "nfe": 17, "draws": 8, "tests": 1_000},
         ),
         "cpu": Preset(
-            Fit(steps, batch=256, lr=1e-3, ema=0.999, weight_decay=0.05, precision="bf16-mixed"),
+            Fit(steps, batch=256, lr=1e-3, ema=0.999, weight_decay=0.05, precision="auto"),
             {"width": width, "blocks": blocks, "dropout": dropout},
             GENERATE,
         ),

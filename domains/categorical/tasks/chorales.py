@@ -39,12 +39,12 @@ PRESETS = {
         {"samples": 4, "nfe": 17, "draws": 4, "tests": 20, "fill": 8},
     ),
     "cpu": Preset(
-        Fit(3_000, batch=32, lr=2e-3, warmup=200, ema=0.998, precision="bf16-mixed"),
+        Fit(3_000, batch=32, lr=2e-3, warmup=200, ema=0.998, precision="auto"),
         {"width": 192, "layers": 10, "kernel": 5, "dilations": (1, 2, 4, 8, 16), "dropout": 0.1},
         {"samples": 64, "nfe": 129, "draws": 64, "fill": 128, "batch": 64},
     ),
     "paper": Preset(
-        Fit(30_000, batch=128, lr=1e-3, warmup=1_000, ema=0.9995, precision="bf16-mixed"),
+        Fit(30_000, batch=128, lr=1e-3, warmup=1_000, ema=0.9995, precision="auto"),
         {"width": 512, "layers": 20, "kernel": 5, "dilations": (1, 2, 4, 8, 16), "dropout": 0.2},
         {"samples": 256, "nfe": 257, "draws": 256, "fill": 183, "batch": 64},
     ),

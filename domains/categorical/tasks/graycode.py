@@ -32,12 +32,12 @@ PRESETS = {
         {"samples": 2_000, "nfe": 17, "draws": 8, "tests": 1_000},
     ),
     "cpu": Preset(
-        Fit(6_000, batch=512, lr=1e-3, ema=0.999, precision="bf16-mixed"),
+        Fit(6_000, batch=512, lr=1e-3, ema=0.999, precision="auto"),
         {"width": 512, "blocks": 3},
         {"samples": 40_960, "draws": 128, "tests": 4_000, "sweep": 4_000},
     ),
     "paper": Preset(
-        Fit(100_000, batch=1024, lr=1e-3, ema=0.9999, precision="bf16-mixed", compile=True),
+        Fit(100_000, batch=1024, lr=1e-3, ema=0.9999, precision="auto", compile=True),
         {"width": 1024, "blocks": 6},
         {"samples": 40_960, "nfe": 129, "draws": 256, "tests": 40_960, "sweep": 8_000},
     ),

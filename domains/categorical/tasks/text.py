@@ -38,12 +38,12 @@ PRESETS = {
         {"samples": 4, "nfe": 17, "draws": 4, "tests": 20},
     ),
     "cpu": Preset(
-        Fit(5_200, batch=32, lr=2e-3, warmup=200, ema=0.998, precision="bf16-mixed"),
+        Fit(5_200, batch=32, lr=2e-3, warmup=200, ema=0.998, precision="auto"),
         {"width": 192, "layers": 8},
         {"samples": 100, "nfe": 129, "draws": 32, "batch": 100},
     ),
     "paper": Preset(
-        Fit(60_000, batch=256, lr=1e-3, warmup=1_000, ema=0.9995, precision="bf16-mixed"),
+        Fit(60_000, batch=256, lr=1e-3, warmup=1_000, ema=0.9995, precision="auto"),
         {"width": 512, "layers": 16, "dropout": 0.1},
         {"samples": 500, "nfe": 257, "draws": 128, "batch": 500},
     ),

@@ -55,8 +55,8 @@ Mask = NDArray[np.bool_]
 Loads = Callable[[], SeriesSet]
 
 SMOKE = Fit(12, batch=8, lr=1e-3, warmup=3, ema=0.9)
-CPU = Fit(3_000, batch=16, lr=1e-3, warmup=100, ema=0.999, precision="bf16-mixed")
-PAPER = Fit(60_000, batch=64, lr=1e-3, warmup=1_000, ema=0.9995, precision="bf16-mixed")
+CPU = Fit(3_000, batch=16, lr=1e-3, warmup=100, ema=0.999, precision="auto")
+PAPER = Fit(60_000, batch=64, lr=1e-3, warmup=1_000, ema=0.9995, precision="auto")
 TINY = {"width": 16, "layers": 1, "decoder": 1}
 EVEN = {"width": 48, "layers": 3, "decoder": 2}
 # where nothing is given, there is little to encode
