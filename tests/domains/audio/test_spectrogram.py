@@ -23,12 +23,18 @@ def waves(n: int, dtype: torch.dtype = DOUBLE, rows: int = 3) -> Tensor:
     return torch.rand(rows, n, generator=seeded(n), dtype=DOUBLE).mul(2).sub(1).to(dtype)
 
 
+def lost(n: int) -> float:
+    """By a transform and its inverse, of noise in [-1, 1]: 1e-15 to 1e-13, as n has prime factors."""
+    noise = waves(n, rows=1_000)
+    return float((torch.fft.irfft(torch.fft.rfft(noise), n) - noise).abs().max())
+
+
 @pytest.mark.parametrize("front", BOTH)
 @pytest.mark.parametrize("samples", [1, 127, 128, 500, 16_001])
-@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-6), (DOUBLE, 2e-15)])
-def test_every_sample_comes_back(
-    front: Spectrogram, samples: int, dtype: torch.dtype, error: float
-) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+def test_every_sample_comes_back(front: Spectrogram, samples: int, dtype: torch.dtype) -> None:
+    """In double precision up to what Fourier transforms of that length lose, which is the processor's."""
+    error = 1e-6 if dtype is torch.float32 else 2e-15 + lost(front.n_fft)
     wave = waves(samples, dtype)
     state = front.encode(wave)
     assert state.shape == (3, 2, front.bins, front.frames(samples))
