@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 
 from unnoise.benchmarks.charts import svg
 from unnoise.core.checkpoint import atomic_write
-from unnoise.core.precision import precision_on
+from unnoise.core.device import precision_on
 from unnoise.core.random import seeded
 from unnoise.domains.graphs.alphabet import Alphabet
 from unnoise.domains.graphs.denoiser import frequencies

@@ -28,8 +28,8 @@ from unnoise.benchmarks import charts, sounds
 from unnoise.benchmarks.provenance import commit, versions
 from unnoise.benchmarks.records import Measurement, Record, append, latest, read
 from unnoise.core.checkpoint import atomic_write, read_about
+from unnoise.core.device import best_device
 from unnoise.core.model import Model
-from unnoise.core.precision import precision_on
 from unnoise.core.progress import quiet, shown
 from unnoise.core.random import seeded
 from unnoise.core.training import fit
@@ -129,7 +129,7 @@ def execute(
         steps=preset.fit.steps if preset.fit else 0,
         versions=versions(),
         commit=commit(),
-        settings=_settings(preset) | _circumstances(preset, device),
+        settings=_settings(preset) | _circumstances(run, preset, device),
         figures=charts.keep(drawn, run.folder / "figures", run.out),
         tables={title: table for title, table in tables.items() if table is not None},
         sounds=sounds.keep(heard, run.folder / "sounds", run.out),
@@ -208,10 +208,10 @@ def device_of(name: str) -> torch.device:
     Raises:
         ValueError: if this machine has no such device.
     """
-    best = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    here = {"cpu": torch.device("cpu")} | ({} if best is None else {best.type: best})
+    best = best_device()
+    here = {"cpu": torch.device("cpu"), best.type: best}
     if name == "auto":
-        return best or here["cpu"]
+        return best
     if name not in here:
         raise ValueError(f"--device: there is no {name!r} here; there is {', '.join(here)}")
     return here[name]
@@ -222,12 +222,13 @@ def _place(preset: Preset, device: str) -> torch.device:
     return device_of(device if preset.fit else "cpu")
 
 
-def _circumstances(preset: Preset, device: str) -> dict[str, Any]:
-    """What a run depends on beside its settings."""
-    place = _place(preset, device)
-    found = {"threads": torch.get_num_threads(), "device": str(place)}
-    if preset.fit is not None:
-        found["trained in"] = precision_on(place.type, preset.fit.precision)
+def _circumstances(run: Run, preset: Preset, device: str) -> dict[str, Any]:
+    """What a run depends on beside its settings. What it was trained in is what its state says: it may
+    have been trained elsewhere."""
+    found = {"threads": torch.get_num_threads(), "device": str(_place(preset, device))}
+    state = run.folder / "fit.json"
+    if state.exists():
+        found["trained in"] = json.loads(state.read_text())["precision"]
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ class Recorder(Callback):
     resumable state."""
 
     def __init__(self, how: Fit) -> None:
-        self.how, self.rows, self.losses = how, [], []  # type: ignore[var-annotated]
+        self.how = how
+        self.rows: list[Mapping[str, float]] = []
+        self.losses: list[torch.Tensor] = []
         self.spent, self.since = 0.0, 0.0
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:

@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader, Dataset
 from unnoise.core.batch import Batch
 from unnoise.core.callbacks import Interruption, Recorder, Stopped
 from unnoise.core.checkpoint import atomic_write
+from unnoise.core.device import best_device, precision_on
 from unnoise.core.model import Model
-from unnoise.core.precision import precision_on
 from unnoise.core.random import Shard, seeded
 from unnoise.core.training import Fit, History, describe
 
@@ -209,10 +209,7 @@ def _form(module: nn.Module) -> str:
 def _device(trainer_options: dict[str, Any]) -> str:
     """The type of device that Lightning will take."""
     asked = trainer_options.get("accelerator", "auto")
-    best = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if asked in ("auto", "gpu"):
-        return "cpu" if best is None else best.type
-    return str(asked)
+    return best_device().type if asked in ("auto", "gpu") else str(asked)
 
 
 def _resumable(folder: Path, settings: dict[str, Any]) -> Path | None:

@@ -192,9 +192,12 @@ class Block(nn.Module):
     def _spread(self, h: Tensor) -> Tensor:
         """Depthwise, in the precision of the weights on CPUs: there the gradient of depthwise weights takes
         six times as long in bfloat16."""
-        with torch.autocast(h.device.type, enabled=h.device.type != "cpu"):
-            x = h.to(self.depthwise.weight) if h.device.type == "cpu" else h
-            u: Tensor = self.depthwise(x.permute(0, 3, 1, 2))
+        x = h.permute(0, 3, 1, 2)
+        if x.device.type == "cpu":
+            with torch.autocast("cpu", enabled=False):
+                u: Tensor = self.depthwise(x.to(self.depthwise.weight))
+        else:
+            u = self.depthwise(x)
         return u.permute(0, 2, 3, 1)
 
 

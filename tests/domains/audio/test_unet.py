@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from unnoise.core.batch import Batch
 from unnoise.core.random import seeded
-from unnoise.domains.audio.unet import LARGE, SMALL, Size, UNet
+from unnoise.domains.audio.unet import LARGE, SMALL, Block, Size, UNet
 
 BINS = 30  # of 32 after padding
 TINY = Size((4, 2), (8, 12), 1, (1, 2), 2)
@@ -159,3 +159,14 @@ def test_noisy_speech_must_be_there_and_fit() -> None:
         net(x, log_snr, Batch(x))
     with pytest.raises(ValueError, match=r"state \(1, 2, 30, 8\); got \(1, 2, 30, 4\)"):
         net(x, log_snr, batch.replace(cond={"noisy": batch.cond["noisy"][..., :4]}))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_block_has_the_precision_that_its_caller_has(device: str) -> None:
+    """Depthwise convolutions are an exception under autocast on CPUs, and only there."""
+    block = Block(8, 4, 2).to(device)
+    h, told = torch.zeros(1, 4, 6, 8, device=device), torch.zeros(1, 4, device=device)
+    assert block(h, told).dtype == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        spread = block._spread(h.bfloat16() if device == "cpu" else h)
+    assert spread.dtype == torch.float32

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import MeanDenoiser, Velocity
+from unnoise.core.device import precision_on
 from unnoise.core.model import Model
-from unnoise.core.precision import precision_on
 from unnoise.core.process import Gaussian
 from unnoise.core.schedule import Cosine
 from unnoise.core.training import Fit, fit
