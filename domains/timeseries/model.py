@@ -8,7 +8,9 @@ sampler and with a flow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +34,11 @@ from unnoise.domains.timeseries.reference import Profile, Reference, Seasonal
 __all__ = ["Network", "best_scale", "resized", "saved_reference", "series_model"]
 
 _SCALES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # in typical gaps
-_KINDS: dict[str, type[GridEncoder | SetEncoder]] = {"grid": GridEncoder, "set": SetEncoder}
+_KINDS: dict[str, Callable[..., GridEncoder | SetEncoder]] = {
+    "grid": GridEncoder,
+    "recurrent": partial(GridEncoder, recurrent=True),
+    "set": SetEncoder,
+}
 _PROBED = 64  # windows by which the scale is chosen
 _SPARSE = 0.5  # filled share of the windows below which entries are gathered
 
@@ -42,15 +48,16 @@ class Network:
     """The network's size, see `SeriesNetwork`.
 
     Attributes:
-        kind: how the question is encoded, see `encoders`; None: as a set where less than half of the windows'
-            entries are known.
+        kind: how the question is encoded, see `encoders`: by attention on the grid of times and channels or among
+            what exists, or by recurrences in time; None: as a set where less than half of the windows' entries
+            are known, as a grid elsewhere.
         width: of tokens.
         layers: of the encoder.
         decoder: layers of the decoder.
         head, dropout: of both.
     """
 
-    kind: Literal["grid", "set"] | None = None
+    kind: Literal["grid", "recurrent", "set"] | None = None
     width: int = 48
     layers: int = 3
     decoder: int = 2

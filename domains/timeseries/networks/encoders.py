@@ -6,17 +6,21 @@ for a question, however many draws it has and however many levels a draw.
     SetEncoder    the same with attention among all entries that exist, gathered
 
 The first is CSDI's attention along two axes (Tashiro et al. 2021), for channels that are measured together: T C
-tokens look at T + C others each. The second is for channels measured at times of their own: where a fifth of a
-grid is filled, that is a fifth of the tokens, and none of the work is spent on holes.
+tokens look at T + C others each; with oscillators instead of attention over times (`recurrence`), the work is
+linear in T. The second is for channels measured at times of their own: where a fifth of a grid is filled, that is
+a fifth of the tokens, and none of the work is spent on holes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
 from unnoise.core.batch import Batch
 from unnoise.domains.timeseries.networks.gather import Gathered
 from unnoise.domains.timeseries.networks.layers import Attention, Feed, Rotary
+from unnoise.domains.timeseries.networks.recurrence import Gaps, Oscillators
 from unnoise.domains.timeseries.networks.tokens import Tokens
 from unnoise.domains.timeseries.question import GIVEN, times, wanted
 
@@ -35,28 +39,30 @@ class GridEncoder(nn.Module):
         layers: how many.
         head: width of an attention head.
         dropout: inside the perceptrons.
+        recurrent: oscillators over times, not attention.
     """
 
     def __init__(
         self, channels: int, known: int, static: int, longest: float, width: int, layers: int,
-        head: int, dropout: float,
+        head: int, dropout: float, recurrent: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.tokens = Tokens(channels, known, static, width)
-        self.rotary = Rotary(head, longest)
+        self.along = Gaps(head // 2, longest) if recurrent else Rotary(head, longest)
+
+        def mixing() -> nn.Module:
+            return Oscillators(width, head // 2, longest) if recurrent else Along(width, head)
+
         self.layers = nn.ModuleList(
-            GridLayer(width, head, channels > 1, dropout) for _ in range(layers)
+            GridLayer(mixing(), width, head, channels > 1, dropout) for _ in range(layers)
         )
 
     def forward(self, batch: Batch, targets: Gathered) -> Tensor:
         exists = batch.cond[GIVEN].bool() | wanted(batch)
-        channels = exists.shape[2]
-        cos, sin = (
-            part.repeat_interleave(channels, 0) for part in self.rotary(times(batch), batch.x)
-        )
+        along = self.along(times(batch), batch.x)
         h = self.tokens(batch)
         for layer in self.layers:
-            h = layer(h, exists, (cos, sin))
+            h = layer(h, exists, along)
         return targets.take(h.flatten(1, 2))
 
 
@@ -82,21 +88,35 @@ class SetEncoder(nn.Module):
         return targets.take(entries.put(h))
 
 
+class Along(nn.Module):
+    """Attention of each channel over its times, (B, C, T, width)."""
+
+    def __init__(self, width: int, head: int) -> None:
+        super().__init__()
+        self.attention = Attention(width, head)
+
+    def forward(self, h: Tensor, exists: Tensor, along: Sequence[Tensor]) -> Tensor:
+        turn = [part.repeat_interleave(h.shape[1], 0) for part in along]
+        mixed = self.attention(h.flatten(0, 1), exists.flatten(0, 1), turn)
+        out: Tensor = mixed.unflatten(0, h.shape[:2])
+        return out
+
+
 class GridLayer(nn.Module):
     """One update of all tokens (B, T, C, width)."""
 
-    def __init__(self, width: int, head: int, across: bool, dropout: float) -> None:
+    def __init__(
+        self, time: nn.Module, width: int, head: int, across: bool, dropout: float
+    ) -> None:
         super().__init__()
         self.mix_norm, self.feed_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.time = Attention(width, head)
+        self.time = time
         self.channel = Attention(width, head) if across else None
         self.feed = Feed(width, dropout)
 
-    def forward(self, h: Tensor, exists: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-        channels, y = h.shape[2], self.mix_norm(h)
-        rows = y.transpose(1, 2).flatten(0, 1)
-        mixed = self.time(rows, exists.transpose(1, 2).flatten(0, 1), turn)
-        mixed = mixed.unflatten(0, (-1, channels)).transpose(1, 2)
+    def forward(self, h: Tensor, exists: Tensor, along: Sequence[Tensor]) -> Tensor:
+        y = self.mix_norm(h)
+        mixed = self.time(y.transpose(1, 2), exists.transpose(1, 2), along).transpose(1, 2)
         if self.channel is not None:
             across = self.channel(y.flatten(0, 1), exists.flatten(0, 1))
             mixed = mixed + across.unflatten(0, h.shape[:2])

@@ -8,12 +8,13 @@ positions that are times). Wavelengths go from two units of time, the typical ga
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Attention", "Feed", "Modulated", "Rotary"]
+__all__ = ["Attention", "Feed", "Modulated", "Rotary", "turned"]
 
 _NEVER = -1e9  # a logit of what must not be attended to; finite, as all of a row may be hidden
 _SHORT = (
@@ -52,16 +53,15 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(
-        self, h: Tensor, exists: Tensor, turn: tuple[Tensor, Tensor] | None = None
-    ) -> Tensor:
+    def forward(self, h: Tensor, exists: Tensor, turn: Sequence[Tensor] | None = None) -> Tensor:
         """h (R, L, width), keys that exist (R, L), angles (R, L, head / 2) each or none."""
         q, k, v = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.qkv(h).chunk(3, -1)
         )
         if turn is not None:
-            q, k = (_turned(part, turn) for part in (q, k))
+            turn = tuple(part[:, None] for part in turn)
+            q, k = (turned(part, turn) for part in (q, k))
         bias = torch.where(exists, 0.0, _NEVER).to(q.dtype)[:, None, None]
         if h.shape[1] > _SHORT:
             mixed = F.scaled_dot_product_attention(q, k, v, bias)
@@ -108,8 +108,9 @@ class Modulated(nn.Module):
         return torch.addcmul(shift, self.norm(h), 1 + scale), gate
 
 
-def _turned(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    """Pairs of features of (R, heads, L, head), rotated."""
-    cos, sin = (part.to(x.dtype)[:, None] for part in turn)
+def turned(x: Tensor, turn: Sequence[Tensor], back: bool = False) -> Tensor:
+    """Pairs of features of (..., head), rotated by angles whose cosines and sines are (..., head / 2); or back."""
+    cos, sin = (part.to(x.dtype) for part in turn)
+    sin = -sin if back else sin
     a, b = x.chunk(2, -1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)

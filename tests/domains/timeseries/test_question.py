@@ -16,7 +16,7 @@ from unnoise.domains.timeseries.questions import Questions, encoded
 from unnoise.domains.timeseries.reference import Reference
 
 B, T, C = 6, 9, 3
-KINDS = ("grid", "set")
+KINDS = ("grid", "recurrent", "set")
 
 
 @pytest.fixture(scope="module")
