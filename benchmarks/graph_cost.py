@@ -9,10 +9,7 @@ process of its own, so that its peak is its own.
 from __future__ import annotations
 
 import json
-import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +20,7 @@ import torch
 import typer
 from matplotlib.figure import Figure
 
+from unnoise.benchmarks.apart import apart, peak_gib
 from unnoise.benchmarks.charts import svg
 from unnoise.core.checkpoint import atomic_write
 from unnoise.core.device import precision_on
@@ -50,7 +48,9 @@ def main(
         print(json.dumps(measured(kind, int(nodes), int(batch), threads)))
         return
     rows = [
-        _apart(f"{kind},{nodes},{batch}", threads) for kind in NETWORKS for nodes, batch in SIZES
+        apart("unnoise.benchmarks.graph_cost", f"{kind},{nodes},{batch}", threads)
+        for kind in NETWORKS
+        for nodes, batch in SIZES
     ]
     out.mkdir(parents=True, exist_ok=True)
     atomic_write(out / "graph_cost.json", json.dumps(rows, indent=1))
@@ -65,8 +65,9 @@ def measured(kind: str, nodes: int, batch: int, threads: int) -> dict[str, Any]:
     graphs = [nx.gnp_random_graph(nodes, DEGREE / nodes, seed=k) for k in range(batch)]
     alphabet = Alphabet.of(graphs)
     data = alphabet.encode(graphs)
-    torch.manual_seed(0)
-    model = graph_model(alphabet, nodes, frequencies(alphabet, data), NETWORKS[kind])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = graph_model(alphabet, nodes, frequencies(alphabet, data), NETWORKS[kind])
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     precision, generator, spent = precision_on("cpu"), seeded(0), []
     for _ in range(7):
@@ -78,7 +79,6 @@ def measured(kind: str, nodes: int, batch: int, threads: int) -> dict[str, Any]:
         optimizer.zero_grad()
         spent.append((time.perf_counter() - start[0], time.process_time() - start[1]))
     wall, cpu = (statistics.median(column) for column in zip(*spent[2:], strict=True))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {
         "network": kind,
         "nodes": nodes,
@@ -86,7 +86,7 @@ def measured(kind: str, nodes: int, batch: int, threads: int) -> dict[str, Any]:
         "precision": precision,
         "ms": round(1_000 * wall),
         "CPU ms": round(1_000 * cpu),
-        "peak GiB": round(peak, 2),
+        "peak GiB": round(peak_gib(), 2),
     }
 
 
@@ -109,15 +109,6 @@ def figure(rows: Sequence[dict[str, Any]]) -> Figure:
         axes.legend(fontsize=8)
     left.set_yscale("log")
     return made
-
-
-def _apart(one: str, threads: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "unnoise.benchmarks.graph_cost", "--one", one]
-    done = subprocess.run(
-        [*command, "--threads", str(threads)], capture_output=True, text=True, check=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 if __name__ == "__main__":
