@@ -14,7 +14,6 @@ from unnoise.core.sampler.grid import CosineGrid, Grid, LogSNRGrid, PowerGrid, S
 from unnoise.core.sampler.jump import Corrector, JumpSampler, Last
 from unnoise.core.sampler.leap import (
     Analytic,
-    Confident,
     Euler,
     ExponentialEuler,
     JumpSolver,
@@ -24,6 +23,7 @@ from unnoise.core.sampler.leap import (
 from unnoise.core.sampler.product import ProductSampler
 from unnoise.core.sampler.sampler import Sampler
 from unnoise.core.sampler.solver import AdamsBashforth, AnyNoise, DPMSolver, Heun, Solver
+from unnoise.core.sampler.unmask import Confident, Ordered, Unmasking
 from unnoise.core.sampler.walk import Angle, Callback, Path, Sampling, Walk
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "LogSNRGrid",
     "NominalLeap",
     "NormMatched",
+    "Ordered",
     "OrdinalLeap",
     "Path",
     "PowerGrid",
@@ -60,6 +61,7 @@ __all__ = [
     "Solver",
     "StepSize",
     "TorchSDE",
+    "Unmasking",
     "Walk",
     "auto",
 ]

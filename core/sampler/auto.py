@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, overload
 
 from unnoise.core.process import Jump, LinearGaussian, Process, Product
 from unnoise.core.sampler.grid import PowerGrid
-from unnoise.core.sampler.jump import JumpSampler
+from unnoise.core.sampler.jump import JumpSampler, Last
 from unnoise.core.sampler.product import ProductSampler
 from unnoise.core.sampler.sampler import Sampler
 from unnoise.core.sampler.solver import AdamsBashforth
@@ -45,7 +46,10 @@ def auto(nfe: int, process: Process[Any] | None = None) -> Sampling:
             f"auto: needs at least 2 evaluations, a step and the last denoise, got {nfe}"
         )
     if isinstance(process, Jump):
-        return JumpSampler(steps=nfe - 1)
+        reached = math.isinf(
+            process.schedule.log_snr_max
+        )  # then the last step leaves nothing to draw
+        return JumpSampler(steps=nfe, last=Last.NOTHING) if reached else JumpSampler(steps=nfe - 1)
     if isinstance(process, Product):
         return ProductSampler(steps=nfe - 1)
     if process is not None and not isinstance(process, LinearGaussian):

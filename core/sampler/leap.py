@@ -8,7 +8,6 @@ With tau the length of the step, $\hat R$ the reverse rates at B and $\Lambda_d 
     ExponentialEuler  jump with probability 1 - e^(-tau Lambda), to v ~ R_hat[x, v]
     NominalLeap       n_v ~ Poisson(tau R_hat[x, v]) jumps; more than one jump is none (tau-leaping)
     OrdinalLeap       x + sum_v n_v (v - x), kept inside the alphabet (tau-leaping)
-    Confident         of the masked entries, those whose drawn value is likeliest (MaskGIT)
 
 All are first order in tau. Analytic has the least error, and is exact for a single column.
 """
@@ -26,15 +25,13 @@ from torch.nn.functional import one_hot, softplus
 
 from unnoise.core.batch import Batch
 from unnoise.core.distribution import Lattice
-from unnoise.core.posterior import Categories
-from unnoise.core.process.jump import Jump, JumpBelief, codes, columns, like
+from unnoise.core.process.jump import Jump, JumpBelief, codes, like
 from unnoise.core.random import Generator, uniform
 from unnoise.core.rates.base import elapsed
 from unnoise.core.schedule import Level, Schedule
 
 __all__ = [
     "Analytic",
-    "Confident",
     "Euler",
     "ExponentialEuler",
     "JumpSolver",
@@ -164,48 +161,6 @@ class OrdinalLeap(JumpSolver):
         top = torch.tensor(process.rates.sizes, device=x.device) - 1
         moved = (x + (numbers * far).sum(-1)).clamp(min=0).minimum(top)
         return moved.reshape(x_t.shape).to(x_t.dtype)
-
-
-@dataclass(frozen=True)
-class Confident(JumpSolver):
-    """As many entries as the schedule unmasks, but those that are surest of what they drew.
-
-    For the absorbing noise. Not the law of the model: it trades spread for likely samples.
-
-    Attributes:
-        temperature: of Gumbel noise on the log-probabilities, in nats, times the share that is
-            still masked.
-
-    Raises:
-        ValueError: if the noise has no mask, or the belief is one of ratios.
-    """
-
-    temperature: float = 1.0
-
-    def step(
-        self, process: Jump, x_t: Tensor, span: Span, belief: JumpBelief,
-        batch: Batch, generator: Generator,
-    ) -> Tensor:  # fmt: skip
-        if process.rates.mask is None or not isinstance(belief, Categories):
-            raise ValueError("Confident: needs the absorbing noise and a belief about x_0")
-        x = codes(x_t)
-        masked = x == process.rates.mask
-        free = torch.ones_like(masked)
-        if batch.mask is not None:
-            free = batch.mask.expand_as(batch.x).reshape(x.shape)
-            masked = masked & free
-        if batch.observed is not None:
-            free = free & ~batch.observed.expand_as(batch.x).reshape(x.shape)
-        gone = -torch.expm1(-span.B_s)
-        left = (free.sum(1) * gone).round().long()  # masked entries after the step
-        log_p = torch.log_softmax(columns(belief.logits), -1)
-        value = codes(drawn(log_p, x_t, generator))
-        sure = log_p.gather(-1, value[..., None])[..., 0].double()
-        u = uniform(tuple(x.shape), sure, generator).clamp(1e-300, 1 - 1e-16)
-        sure = sure - self.temperature * gone * torch.log(-torch.log(u))
-        rank = sure.masked_fill(~masked, torch.inf).argsort(1, descending=True).argsort(1)
-        reveal = (x == process.rates.mask) & (rank < (x.shape[1] - left)[:, None])
-        return torch.where(reveal, value, x).reshape(x_t.shape).to(x_t.dtype)
 
 
 def reverse_rates(process: Jump, x_t: Tensor, B: Tensor, belief: JumpBelief) -> Tensor:

@@ -13,14 +13,23 @@ from torch import Tensor
 from unnoise.core.batch import Batch
 from unnoise.core.likelihood import Bound, LikelihoodResult, tightest
 from unnoise.core.model import Model
+from unnoise.core.process import Jump
 from unnoise.core.progress import track
-from unnoise.core.random import Rows, seeded
-from unnoise.core.sampler import AdamsBashforth, ProductSampler, Sampling, auto
+from unnoise.core.random import Generator, Rows, seeded
+from unnoise.core.sampler import (
+    AdamsBashforth,
+    JumpSampler,
+    Ordered,
+    ProductSampler,
+    Sampling,
+    auto,
+)
 from unnoise.core.times import LogSNRTimes
 from unnoise.domains.graphs.alphabet import EDGES, WEIGHTS, Alphabet
 from unnoise.domains.graphs.conditions import Conditions
 from unnoise.domains.graphs.loose import firm
 from unnoise.domains.graphs.model import resized
+from unnoise.domains.graphs.order import tournament
 from unnoise.domains.graphs.pairs import count
 
 __all__ = ["FittedGraphs", "Pairs", "draw_sizes"]
@@ -132,8 +141,8 @@ class FittedGraphs:
         """States drawn for the rows of a batch, each from a stream of its own."""
         model = self._sized(batch)
         model = Model(firm(model.process), model.denoiser, model.shape, model.transform)
-        sampler, streams = self._sampler(nfe, model), Rows([seeded(seed, k) for k in rows])
-        asked = batch.to(self._device)
+        streams, asked = Rows([seeded(seed, k) for k in rows]), batch.to(self._device)
+        sampler = self._sampler(nfe, model, asked, Rows([seeded(seed, -2, k) for k in rows]))
         x = model.sample(asked, sampler, guidance=guidance, generator=streams)
         return x.cpu()
 
@@ -146,9 +155,14 @@ class FittedGraphs:
     def _told(self, cond: Cond | None, n: int) -> Cond:
         return self.conditions.encode(None, n) if cond is None else cond
 
-    def _sampler(self, nfe: int, model: Model) -> Sampling:
+    def _sampler(self, nfe: int, model: Model, batch: Batch, generator: Generator) -> Sampling:
         if nfe < 2 or not self.alphabet.scales():
-            return auto(nfe, model.process)
+            usual, process = auto(nfe, model.process), model.process
+            if isinstance(process, Jump) and process.rates.mask is not None:
+                assert isinstance(usual, JumpSampler)
+                rank = tournament(len(batch), self.alphabet.size(batch.x.shape[1]), generator)
+                return replace(usual, solver=Ordered(rank.to(batch.x.device)))
+            return usual
         # ancestral steps make numbers too narrow, if there are few
         return ProductSampler(AdamsBashforth(), steps=nfe - 1)
 

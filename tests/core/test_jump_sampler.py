@@ -15,7 +15,7 @@ from unnoise.core.analytic import Joint, Mixture
 from unnoise.core.batch import Batch
 from unnoise.core.denoiser import Denoiser
 from unnoise.core.model import Model
-from unnoise.core.posterior import Categories, Ratios
+from unnoise.core.posterior import Categories
 from unnoise.core.process import Gaussian, Jump, Product
 from unnoise.core.random import normal, seeded
 from unnoise.core.rates import Rates, Refresh
@@ -30,10 +30,12 @@ from unnoise.core.sampler import (
     JumpSolver,
     Last,
     NominalLeap,
+    Ordered,
     OrdinalLeap,
     PowerGrid,
     ProductSampler,
     Sampler,
+    Unmasking,
     auto,
     jump,
     leap,
@@ -383,68 +385,6 @@ def test_correctors_mend_a_coarse_walk(
     assert error > 0.11 if corrector is None else error < 0.06  # a draw of the law has .006
 
 
-# --- unmasking by confidence ---------------------------------------------------------------------
-
-
-class Counted(Denoiser[Categories]):
-    """Independent of the state; surer of a column the further right it stands."""
-
-    def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Categories:
-        sure = torch.linspace(0.1, 4, x_t.shape[1], dtype=x_t.dtype)
-        logits = torch.stack([sure, torch.zeros_like(sure)], -1)
-        return Categories(logits.expand(len(x_t), -1, -1))
-
-
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
-@pytest.mark.parametrize("grid", [PowerGrid(), CosineGrid()], ids=str)
-def test_confident_steps_unmask_what_the_schedule_plans(temperature: float, grid: Any) -> None:
-    process = Jump(Rectified(math.inf, -math.inf), Refresh.absorbing([2] * 12))
-    observed, mask = (
-        (torch.arange(12) == 3)[None].expand(50, 12),
-        (torch.arange(12) != 5)[None].expand(50, 12),
-    )
-    batch = Batch(torch.zeros(50, 12, dtype=DOUBLE), mask=mask, observed=observed)
-    planned, found = [], []
-
-    def count(k: int, to: Level, x: Tensor) -> None:
-        planned.append(round(10 * (1 - float(to.alpha))))
-        found.append(set(((x == 2) & mask).sum(1).tolist()))
-
-    sampler = JumpSampler(Confident(temperature), 7, grid)
-    x = sampler(process, Counted(), batch, generator=seeded(0), callback=count)
-    assert found == [{n} for n in planned]
-    assert planned[-1] == 0
-    assert (x[:, 3] == 0).all()
-    assert (x < 2).all()
-
-
-def test_confident_steps_take_the_surest_first() -> None:
-    """Without Gumbel noise and one entry a step: from the surest of what was drawn to the least sure."""
-    process = Jump(Rectified(math.inf, -math.inf), Refresh.absorbing([2] * 6))
-
-    class Sure(Counted):
-        def forward(self, x_t: Tensor, level: Level, batch: Batch) -> Categories:
-            return Categories(10 * super().forward(x_t, level, batch).logits + 40)
-
-    unmasked: list[list[int]] = []
-    JumpSampler(Confident(0.0), 6)(
-        process, Sure(), blank(1, 6), generator=seeded(0),
-        callback=lambda k, to, x: unmasked.append((x[0] != 2).nonzero().flatten().tolist()),
-    )  # fmt: skip
-    assert unmasked == [list(range(6 - k, 6)) for k in range(1, 7)]
-
-
-def test_confidence_needs_a_mask_and_a_belief() -> None:
-    batch, step = blank(2), span(1.0, 0.5)
-    beliefs = Categories(torch.zeros(2, 2, 3)), Ratios(torch.zeros(2, 2, 4))
-    for rates, belief in (
-        (Refresh.uniform([3, 3]), beliefs[0]),
-        (Refresh.absorbing([3, 3]), beliefs[1]),
-    ):
-        with pytest.raises(ValueError, match="Confident: needs the absorbing noise and a belief"):
-            Confident().step(Jump(Rectified(), rates), batch.x, step, belief, batch, seeded(0))
-
-
 # --- ends, what is given, whose draws ------------------------------------------------------------
 
 
@@ -468,12 +408,14 @@ def test_the_last_draw_is_a_draw_a_mode_or_nothing(
 
 
 @pytest.mark.parametrize(
-    "solver", [*INDEPENDENT, OrdinalLeap(), Confident()], ids=lambda s: type(s).__name__
+    "solver",
+    [*INDEPENDENT, OrdinalLeap(), Confident(), Ordered(torch.tensor([1, 0]))],
+    ids=lambda s: type(s).__name__,
 )
 def test_observed_entries_never_move(
     toy: Tensor, noise_of: Callable[[str], Noise], solver: JumpSolver
 ) -> None:
-    name = "absorbing" if isinstance(solver, Confident) else "birth-death"
+    name = "absorbing" if isinstance(solver, Unmasking) else "birth-death"
     rates = noise_of(name)[0]
     x = torch.tensor([[2, 0], [1, 0]], dtype=DOUBLE).repeat(100, 1)
     batch = Batch(x, observed=torch.tensor([[True, False]]).expand(200, 2))
@@ -591,6 +533,9 @@ def test_auto_takes_what_the_process_needs(toy: Tensor, noise_of: Callable[[str]
     assert isinstance(two, ProductSampler)
     assert (one.nfe, two.nfe) == (32, 16)
     assert isinstance(one.solver, Analytic)
+    clean = auto(32, Jump(Rectified(math.inf, -math.inf), noise_of("absorbing")[0]))
+    assert isinstance(clean, JumpSampler)  # its walk ends at the data: no last draw is left
+    assert (clean.steps, clean.last, clean.nfe) == (32, Last.NOTHING, 32)
     assert isinstance(auto(32, Gaussian(Rectified())), Sampler)
     assert isinstance(auto(32), Sampler)
     with pytest.raises(ValueError, match="at least 2 evaluations"):
