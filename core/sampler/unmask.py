@@ -54,7 +54,7 @@ class Unmasking(JumpSolver):
         left = (free.sum(1) * gone).round().long()  # masked entries after the step
         log_p = torch.log_softmax(columns(belief.logits), -1)
         value = codes(drawn(log_p, x_t, generator))
-        sure = log_p.gather(-1, value[..., None])[..., 0].double()
+        sure = log_p.gather(-1, value[..., None])[..., 0]
         urgent = self.urgency(sure, gone, generator)
         rank = urgent.masked_fill(~masked, torch.inf).argsort(1, descending=True).argsort(1)
         reveal = (x == process.rates.mask) & (rank < (x.shape[1] - left)[:, None])
@@ -71,7 +71,7 @@ class Ordered(Unmasking):
     """In an order that is given: exact in the limit of a step an entry, and whatever the order.
 
     Attributes:
-        rank: of every entry, the least first, (D,) or (B, D).
+        rank: of every entry, whole numbers, the least first, (D,) or (B, D).
 
     Raises:
         ValueError: in a step, if the ranks aren't those of its entries.
@@ -84,7 +84,7 @@ class Ordered(Unmasking):
             raise ValueError(
                 f"Ordered: ranks of shape {tuple(self.rank.shape)} for entries of shape {tuple(log_p.shape)}"
             )
-        return -self.rank.to(log_p).expand_as(log_p)
+        return -self.rank.to(log_p.device, torch.float32).expand_as(log_p)
 
 
 @dataclass(frozen=True)
@@ -99,5 +99,6 @@ class Confident(Unmasking):
     temperature: float = 1.0
 
     def urgency(self, log_p: Tensor, gone: Tensor, generator: Generator) -> Tensor:
+        log_p = log_p.double()
         u = uniform(tuple(log_p.shape), log_p, generator).clamp(1e-300, 1 - 1e-16)
         return log_p - self.temperature * gone * torch.log(-torch.log(u))

@@ -20,12 +20,12 @@ __all__ = ["tournament"]
 
 
 def tournament(graphs: int, nodes: int, generator: Generator = None) -> Tensor:
-    """Ranks of the pairs of nodes, (B, P), the least first, by a tournament for every graph; within a round at
-    random."""
+    """Ranks of the pairs of nodes, (B, P), 0 first, by a tournament for every graph; within a round at random."""
     like = torch.zeros((), dtype=torch.float64)
     place = uniform((graphs, nodes), like, generator).argsort(1)
     m = nodes if nodes % 2 else nodes - 1
     i, j = torch.tril_indices(nodes, nodes, -1)
     low, high = place[:, i].minimum(place[:, j]), place[:, i].maximum(place[:, j])
     rounds = torch.where(high == m, 2 * low, low + high) % max(m, 1)  # m is the last one's place
-    return rounds + uniform((graphs, count(nodes)), like, generator)
+    when = rounds + uniform((graphs, count(nodes)), like, generator)
+    return when.argsort(1).argsort(1)
