@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 
 from unnoise.benchmarks.apart import apart, peak_gib
 from unnoise.benchmarks.charts import svg
+from unnoise.benchmarks.growth import growth
 from unnoise.core.checkpoint import atomic_write
 from unnoise.core.device import precision_on
 from unnoise.core.random import seeded
@@ -92,23 +93,15 @@ def measured(kind: str, nodes: int, batch: int, threads: int) -> dict[str, Any]:
 
 def figure(rows: Sequence[dict[str, Any]]) -> Figure:
     """Time a graph, and peak memory, against nodes."""
-    made = Figure(figsize=(8, 3), layout="constrained")
-    left, right = made.subplots(1, 2)
-    for kind in NETWORKS:
-        some = [r for r in rows if r["network"] == kind]
-        nodes = [r["nodes"] for r in some]
-        left.plot(nodes, [r["CPU ms"] / r["graphs"] for r in some], "o-", ms=4, label=kind)
-        right.plot(nodes, [r["peak GiB"] for r in some], "o-", ms=4, label=kind)
-    left.set_ylabel("CPU ms a graph and training step")
-    right.set_ylabel("peak memory of the process, GiB")
-    for axes in (left, right):
-        axes.set_xscale("log")
-        axes.set_xticks([n for n, _ in SIZES], [str(n) for n, _ in SIZES])
-        axes.minorticks_off()
-        axes.set_xlabel("nodes")
-        axes.legend(fontsize=8)
-    left.set_yscale("log")
-    return made
+    curves = {
+        kind: [
+            (r["nodes"], r["CPU ms"] / r["graphs"], r["peak GiB"])
+            for r in rows
+            if r["network"] == kind
+        ]
+        for kind in NETWORKS
+    }
+    return growth(curves, "nodes", "CPU ms a graph and training step")
 
 
 if __name__ == "__main__":

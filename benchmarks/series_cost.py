@@ -13,7 +13,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 from unnoise.benchmarks.apart import apart, peak_gib
 from unnoise.benchmarks.charts import svg
+from unnoise.benchmarks.growth import growth
 from unnoise.core.batch import Batch
 from unnoise.core.checkpoint import atomic_write
 from unnoise.core.random import seeded
@@ -34,7 +35,8 @@ from unnoise.domains.timeseries.reference import fit_reference
 
 __all__ = ["main"]
 
-KINDS = ("grid", "recurrent")
+Kind = Literal["grid", "recurrent"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 LENGTHS = (64, 128, 256, 512, 1_024, 2_048)
 CHANNELS, WINDOWS, ASKED = 4, 8, 24
 FRAMES = ((1, 10_000), (100, 1_000))  # series and points each
@@ -51,8 +53,9 @@ def main(
     if one:
         torch.set_num_threads(threads)
         name, *sizes = one.split(",")
-        measured = step if name in KINDS else whole
-        print(json.dumps(measured(name, *map(int, sizes))))
+        known = {str(kind): kind for kind in KINDS}
+        sized = map(int, sizes)
+        print(json.dumps(step(known[name], *sized) if name in known else whole(name, *sized)))
         return
     wanted = [f"{k},{n}" for k in KINDS for n in LENGTHS]
     wanted += [f"{end},{n},{points}" for end in ENDS for n, points in FRAMES]
@@ -65,7 +68,7 @@ def main(
     atomic_write(out / "series_cost.svg", svg(figure([r for r in rows if "window" in r])))
 
 
-def step(kind: str, length: int) -> dict[str, Any]:
+def step(kind: Kind, length: int) -> dict[str, Any]:
     """One network at one length: the median of three steps after one."""
     times = torch.arange(float(length), dtype=torch.float64).expand(WINDOWS, -1)
     x = torch.randn(WINDOWS, length, CHANNELS, generator=seeded(0))
@@ -74,7 +77,7 @@ def step(kind: str, length: int) -> dict[str, Any]:
     reference = fit_reference(x.double(), data.mask, times, (3.0, 100.0), rounds=1, points=64)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = Network(kind).build(CHANNELS, 0, 0, float(length))  # type: ignore[arg-type]
+        network = Network(kind).build(CHANNELS, 0, 0, float(length))
     model = series_model((length, CHANNELS), network, reference, ahead(ASKED), 1.0)
     optimizer, generator, spent = torch.optim.AdamW(model.parameters()), seeded(0), []
     for _ in range(4):
@@ -125,22 +128,17 @@ def walks(series: int, points: int) -> pd.DataFrame:
 
 def figure(rows: Sequence[dict[str, Any]]) -> Figure:
     """Time of a step, and peak memory, against the length of a window."""
-    made = Figure(figsize=(8, 3), layout="constrained")
-    left, right = made.subplots(1, 2)
-    for kind in KINDS:
-        some = [r for r in rows if r["network"] == kind]
-        lengths = [r["window"] for r in some]
-        left.plot(lengths, [r["CPU ms"] for r in some], "o-", ms=4, label=kind)
-        right.plot(lengths, [r["peak GiB"] for r in some], "o-", ms=4, label=kind)
-    left.set_ylabel(f"CPU ms of a step of {WINDOWS} windows")
-    right.set_ylabel("peak memory of the process, GiB")
-    for axes in (left, right):
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(LENGTHS, [str(n) for n in LENGTHS])
-        axes.set_xlabel(f"points of a window of {CHANNELS} channels")
-        axes.legend(fontsize=8)
-    left.set_yscale("log")
-    return made
+    curves = {
+        str(kind): [
+            (r["window"], r["CPU ms"], r["peak GiB"]) for r in rows if r["network"] == kind
+        ]
+        for kind in KINDS
+    }
+    size, time = (
+        f"points of a window of {CHANNELS} channels",
+        f"CPU ms of a step of {WINDOWS} windows",
+    )
+    return growth(curves, size, time)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def auto(nfe: int, process: Process[Any] | None = None) -> Sampling:
     """The sampler of a process that came nearest to the law with so many evaluations; by default
     that of linear Gaussian ones.
 
-    For codes analytic steps that are equal in the share kept; for mixed data these, with ancestral
+    For codes analytic steps that are equal in the share kept, and a last draw where the schedule stops short of the data; for mixed data these, with ancestral
     steps of the numbers. For a linear Gaussian process the deterministic sampler that came nearest
     to the exact flow:
 

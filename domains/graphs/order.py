@@ -5,7 +5,8 @@ r"""In which order pairs are unmasked: that of a tournament.
 The nodes play in rounds, in each of which nobody plays twice (the circle method, Kirkman 1847), p a random order of
 them. Two rounds in a row are one way through all nodes, a cycle if n is even, else a path. So the pairs that are drawn
 at once with n evaluations or more close no shorter cycle, and with fewer hardly one. Edges that close no cycle depend
-least on each other: of communities whose nodes are alike they are independent. Random pairs make triangles.
+least on each other: of two communities of equal chances, each node's drawn by a coin, they are independent. Random
+pairs make triangles.
 """
 
 from __future__ import annotations

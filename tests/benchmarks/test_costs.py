@@ -39,6 +39,11 @@ def test_graphs_of_every_network() -> None:
     for kind in graph_cost.NETWORKS:
         row = graph_cost.measured(kind, 8, 2, 1)
         assert (row["nodes"], row["graphs"]) == (8, 2)
-    one = {"network": "edge", "nodes": 20, "graphs": 2, "CPU ms": 4, "peak GiB": 0.5}
-    shown = graph_cost.figure([one]).axes[0].lines[0].get_xydata()
-    np.testing.assert_array_equal(shown, [[20, 2]])  # of a graph, not of a step
+    rows = [
+        {"network": kind, "nodes": 20, "graphs": graphs, "CPU ms": 4, "peak GiB": 0.5}
+        for kind, graphs in (("edge", 2), ("sparse", 4))
+    ]
+    left, right = graph_cost.figure(rows).axes
+    for line, ms in zip(left.lines, (2, 1), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), [[20, ms]])  # of a graph, not of a step
+    np.testing.assert_array_equal(right.lines[0].get_xydata(), [[20, 0.5]])

@@ -48,10 +48,10 @@ class GridEncoder(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.tokens = Tokens(channels, known, static, width)
-        self.along = Gaps(head // 2, longest) if recurrent else Rotary(head, longest)
+        self.along = Gaps(head, longest) if recurrent else Rotary(head, longest)
 
         def mixing() -> nn.Module:
-            return Oscillators(width, head // 2, longest) if recurrent else Along(width, head)
+            return Oscillators(width, head, longest) if recurrent else Along(width, head)
 
         self.layers = nn.ModuleList(
             GridLayer(mixing(), width, head, channels > 1, dropout) for _ in range(layers)

@@ -30,7 +30,7 @@ class Gaps(nn.Module):
 
     def __init__(self, head: int, longest: float) -> None:
         super().__init__()
-        self.rotary = Rotary(head, longest)
+        self.rotary = Rotary(head // 2, longest)
 
     def forward(self, times: Tensor, like: Tensor) -> tuple[Tensor, ...]:
         gaps = times.diff(dim=-1, prepend=times[..., :1]).clamp(min=0).to(like.dtype)
@@ -40,20 +40,20 @@ class Gaps(nn.Module):
 class Oscillators(nn.Module):
     """The mixing above, of C channels at the same times, (B, C, T, width).
 
-    One half of the heads look back, the other half ahead. Each has one tau, from two units of time to `longest`
-    to start with; they are learned.
+    One half of a head looks back, the other half ahead. Each has one tau, from two units of time to `longest` to
+    start with; they are learned.
 
     Raises:
-        ValueError: if the width is no even multiple of an even head width.
+        ValueError: if the width is no multiple of a head width that is one of 4.
     """
 
     def __init__(self, width: int, head: int, longest: float) -> None:
         super().__init__()
-        if width % (2 * head) or head % 2:
+        if width % head or head % 4:
             raise ValueError(
-                f"Oscillators: width {width} must be an even multiple of an even head width, got {head}"
+                f"Oscillators: width {width} must be a multiple of a head width that is one of 4, got {head}"
             )
-        self.heads = width // head
+        self.heads = 2 * (width // head)
         tau = torch.logspace(math.log10(2), math.log10(max(longest, 4.0)), self.heads // 2)
         self.log_tau = nn.Parameter(tau.log().repeat(2))
         self.enter = nn.Linear(width, 2 * width + self.heads)
